@@ -1,0 +1,175 @@
+package geo
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Props are the properties of a feature: one JSON object, compact, keys sorted,
+// without duplicates. The empty string is the empty object. Being a string it
+// is immutable and shared freely; unknown members are kept.
+type Props string
+
+// ErrProps is text that is not a JSON object.
+var ErrProps = errors.New("properties must be a JSON object")
+
+// ParseProps makes canonical Props of any JSON object. It returns [ErrProps],
+// wrapped, for everything else.
+func ParseProps(b []byte) (Props, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(b, &m); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrProps, err)
+	}
+	if m == nil && !bytes.Equal(bytes.TrimSpace(b), []byte("{}")) {
+		return "", ErrProps // null
+	}
+	return MakeProps(m)
+}
+
+// MakeProps makes Props of members that are JSON already. Members that are
+// null are left out.
+func MakeProps(m map[string]json.RawMessage) (Props, error) {
+	for k, v := range m {
+		if len(v) == 0 || string(v) == "null" {
+			delete(m, k)
+		}
+	}
+	if len(m) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrProps, err)
+	}
+	return Props(b), nil
+}
+
+// Map returns the members. The map is the caller's.
+func (p Props) Map() map[string]json.RawMessage {
+	m := map[string]json.RawMessage{}
+	if p != "" {
+		_ = json.Unmarshal([]byte(p), &m) // canonical by construction
+	}
+	return m
+}
+
+// Raw returns one member as JSON, or "" when there is none.
+func (p Props) Raw(name string) string {
+	// A scan and not a parse: masks of a million units are made from this at
+	// restart. It may trust its input, which ParseProps made.
+	i := 1
+	for i < len(p) && p[i] == '"' {
+		keyEnd := skipString(p, i)
+		valueEnd := skipValue(p, keyEnd+1)
+		if p[i+1:keyEnd-1] == Props(name) {
+			return string(p[keyEnd+1 : valueEnd])
+		}
+		i = valueEnd + 1
+	}
+	return ""
+}
+
+func skipString(p Props, i int) int {
+	for i++; i < len(p); i++ {
+		switch p[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(p)
+}
+
+func skipValue(p Props, i int) int {
+	depth := 0
+	for i < len(p) {
+		switch p[i] {
+		case '"':
+			i = skipString(p, i)
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
+	return i
+}
+
+// Text returns a member that is a JSON string, else "".
+func (p Props) Text(name string) string {
+	raw := p.Raw(name)
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	for i := 1; i < len(raw)-1; i++ {
+		if raw[i] == '\\' {
+			var s string
+			_ = json.Unmarshal([]byte(raw), &s)
+			return s
+		}
+	}
+	return raw[1 : len(raw)-1]
+}
+
+// Bool returns a member that is a JSON boolean, else false.
+func (p Props) Bool(name string) bool { return p.Raw(name) == "true" }
+
+// Number returns a member that is a JSON number.
+func (p Props) Number(name string) (float64, bool) {
+	raw := p.Raw(name)
+	if raw == "" {
+		return 0, false
+	}
+	var v float64
+	if json.Unmarshal([]byte(raw), &v) != nil {
+		return 0, false
+	}
+	return v, true
+}
+
+// Texts returns a member that is an array of strings, else nil.
+func (p Props) Texts(name string) []string {
+	raw := p.Raw(name)
+	if raw == "" || raw == "[]" {
+		return nil
+	}
+	var v []string
+	if json.Unmarshal([]byte(raw), &v) != nil {
+		return nil
+	}
+	return v
+}
+
+// With returns p with members set; a nil value removes the member. It panics
+// when a value cannot be JSON, because only our own code gives values here.
+func (p Props) With(set map[string]any) Props {
+	m := p.Map()
+	for k, v := range set {
+		if v == nil {
+			delete(m, k)
+			continue
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(fmt.Sprintf("geo: property %s: %v", k, err))
+		}
+		m[k] = b
+	}
+	out, err := MakeProps(m)
+	if err != nil {
+		panic(fmt.Sprintf("geo: properties: %v", err))
+	}
+	return out
+}
