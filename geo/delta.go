@@ -72,5 +72,6 @@ func (d Delta) Merge(next Delta) Delta {
 // Tomb remembers that a feature was dropped, and in which frame.
 type Tomb struct {
 	ID  ID
+	Key string
 	Seq uint64
 }

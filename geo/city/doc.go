@@ -1,0 +1,75 @@
+// Package city turns an OpenStreetMap extract into everything Rasad needs to know about a
+// city, and reads it back: a basemap, a road graph, sites, places. [Build] runs at build time,
+// reads files and writes files; nothing here listens, sends or keeps time. [Open] is the other
+// end, for the server.
+//
+// Its one law: what the map cannot vouch for, it says. Ground outside the extract lies in the
+// mask, derived shelters are marked derived, and a gate refuses a city that would mislead
+// rather than write it.
+//
+// # The files of a city
+//
+//	city.json       manifest: name, bbox, centre, time zone, attribution, source, counts, sha256 of each file
+//	basemap.pmtiles vector tiles z0-14 (PMTiles v3, clustered, gzip), layers below
+//	sites.geojson   sites and shelters, ready for PUT /api/v1/{sites,shelters}/{id}
+//	places.json     places and streets by name, for search
+//	roads.bin       the road graph (package roads)
+//	mask.geojson    the ground that is NOT covered, as one polygon round the whole world
+//	report.txt      what was counted, skipped, repaired and judged, for a person; report.json the same for a program
+//
+// # Tile layers and properties
+//
+// Every name stands as name (local), name_fa, name_zh, name_en; a language that is not known is
+// absent. Flags are the integer 1 or absent. Geometry is closed, wound as the MVT specification
+// 2.1 wants it, with a buffer of 64/4096; points lie in exactly one tile. Absent means unknown.
+//
+//	layer     geometry  zooms  properties
+//	sea       polygon   0-14   (none)
+//	land      polygon   7-14   kind: urban industrial wood park green farmland wetland sand rock ice hospital education
+//	                           airport runway military; name*
+//	water     polygon   4-14   kind: water river reservoir basin pool; name* from z12
+//	waterway  line      9-14   kind: river canal stream drain ditch; name*; tunnel intermittent
+//	building  polygon   13-14  levels (int, z14)
+//	boundary  line      3-14   level (int: OSM admin_level 2-10, 2 is a country); maritime
+//	coast     line      4-14   (none)
+//	rail      line      9-14   kind: rail light_rail subway tram narrow_gauge monorail funicular; service bridge tunnel
+//	road      line      5-14   kind: motorway trunk primary secondary tertiary unclassified residential living_street
+//	                           pedestrian service track cycleway footway path steps bridleway construction ferry
+//	                           rank (int, 1 motorway .. 9 path); link bridge tunnel;
+//	                           ref from z8; name* from z12; from z13 oneway (1 along the line, -1 against it),
+//	                           private, layer (int)
+//	place     point     2-14   kind: country state city town village suburb quarter neighbourhood hamlet locality
+//	                           island square water park; rank (int, 1 is the most important); pop (int); name*
+//	poi       point     10-14  kind: a site type as below; id: the key in sites.geojson; name*; derived
+//	mask      polygon   0-14   (none): ground that is not covered. Outside the bounds of the tile set there are no
+//	                           tiles at all: draw mask.geojson as a source of its own above the ground to cover that too
+//
+// Roads begin at: motorway 5, trunk 6, primary 8, secondary 9, motorway and trunk links 10, tertiary 11, primary and
+// secondary links 11, unclassified residential living_street tertiary links ferry 12, pedestrian service track 13, the
+// rest 14. In each tile lines of equal properties are one feature, joined end to end, so that labels have room.
+// Features of place are sorted by rank.
+//
+// # Sites and shelters
+//
+// sites.geojson is a FeatureCollection of points. `id` is the key (URL-safe): osm-n123, osm-w123, osm-r123 for the node,
+// way or relation, osm-…-shelter for a shelter derived from it, the row's own id for an overlay. Properties:
+//
+//	kind      "site" or "shelter": the kind of the feature in the world
+//	type      what it is: fire_station police hospital clinic ambulance_station helipad hydrant water_tank suction_point
+//	          fire_water_pond siren school kindergarten university nursing_home prison townhall community_centre fuel
+//	          power_plant water_works bus_station rail_station airport; for a shelter assembly_point evacuation_centre
+//	          refugee_site school community_centre, or any type an overlay brings
+//	name name_fa name_zh name_en, address, phone, operator, beds, capacity where they are known
+//	source    "osm" or "overlay" (an OSM site amended by an overlay says "osm" and amended: true)
+//	status    of a shelter: "unconfirmed"; nobody in OSM vouches that a door is open
+//	derived   true: not mapped as a shelter, only a building that often serves as one; derived_from its site
+//	merged    keys of the elements of the same campus that this site stands for
+//	original  {lon, lat, datum}: the place as an overlay gave it, when it was converted
+//
+// What is a shelter is a rule with reasons. emergency=assembly_point, evacuation_center=yes (or emergency=
+// evacuation_centre) and amenity=refugee_site are shelters. Schools and community centres are sites, and each has a
+// derived, unconfirmed shelter beside it, capacity unknown. amenity=shelter is NEVER one: it is a roof against rain (bus
+// stops, picnic huts), and nobody must be sent there in an earthquake. social_facility=shelter is neither: it is a home for the
+// homeless or a refuge from violence, and its place is not ours to show. Air-raid bunkers in OSM are mostly monuments;
+// real ones come by overlay.
+package city
