@@ -1,0 +1,123 @@
+// Package dispatch holds the rules of dispatching: who may be sent where, what
+// a status may become, and which fields a person may not write by hand.
+//
+// Rules are pure functions on a [geo.Draft]: no clock but [geo.Draft.Now], no
+// I/O, and no code of a country. What differs from one city to the next comes in
+// as a [Policy]. The package's law: whatever is refused changes nothing, and
+// whatever is accepted keeps the invariants
+//
+//	unit.assigned = I  ⇔  I.assigned holds the unit  ⇔  exactly one open assignment of the two
+//	unit.dispatchable  =  status is dispatchable ∧ not assigned ∧ not in distress ∧ crew ≠ 0
+//
+// # Commands
+//
+// Arguments are one JSON object; members that a command does not know are
+// refused. Keys are callers' own keys. Every command leaves at least one
+// [geo.Act] whose subjects are the keys it is about.
+//
+// The answer is the GeoJSON Feature that was changed, as [geo.ToGeoJSON] writes
+// it, rev included; a feature that was created has the foreign member
+// "created":true beside "type" (the door answers 201). A delete answers null.
+//
+// Generic writes are for the kinds unit, incident, hazard, shelter and site:
+//
+//	feature.create  {"key"?, "kind", "at", "shape", "props", "sealed"}
+//	feature.put     {"key", "kind", "at", "shape", "props", "sealed", "if_match"}
+//	feature.patch   {"key", "kind", "at"?, "shape"?, "props"?, "sealed"?, "if_match"}
+//	feature.delete  {"key", "kind", "if_match"}
+//
+//	key       "E7"; create without one makes one ("incident-41")
+//	kind      "unit" …: a key that names another kind is refused (wrong-kind)
+//	at        [lng, lat] in 1e-7 degree, integers; null or absent: no place.
+//	          With a shape it is a point inside the shape and must be there.
+//	shape     geo.Shape as encoding/json writes it:
+//	          {"Type":4,"Points":[{"Lng":…,"Lat":…},…],"Ends":[5],"Parts":null}; null: none
+//	props     an object. patch: an RFC 7396 merge patch (null removes a member).
+//	          Members kind, rev, fix and id are the server's and are passed over, so
+//	          that what was read can be written back.
+//	sealed    geo.Sealed as encoding/json writes it: [{"Name","KeyID","Box":base64}].
+//	          put replaces all. patch replaces those named; an entry without KeyID removes one.
+//	          A name that is sealed is taken out of props, and a sealed field that comes
+//	          back in props as {"sealed":true} is kept as it was.
+//	if_match  the rev that the caller saw; 0: not asked. Another rev is refused as
+//	          Stale with the current feature. On put of a missing key it is Missing.
+//
+// put creates what is missing. A null place in put clears the place of every kind
+// but a unit, whose last known place stays; patch with "at":null clears any. A
+// place that differs from the current one counts as a fix of that moment
+// ([geo.FixManual], accuracy, heading and speed unknown); the same place again
+// leaves the fix alone, so a stale unit is not made fresh by a round trip.
+//
+// Members that rules own are set freely when a feature is created (and checked:
+// a unit created with "assigned" is assigned, an incident created with
+// "assigned" gets those units). Later, a generic write may repeat their value or
+// leave them out (put keeps them), and is refused when it changes them
+// (field-owned, the detail names the call):
+//
+//	unit      status, distress, assigned, assignment; dispatchable is always computed
+//	incident  status, assigned, opened_at, closed_at, and stamps: members ending in _at
+//	hazard    active is always computed from valid_from and valid_to
+//
+// Known members and their types (unknown ones are kept as they are):
+//
+//	unit      name ≤200, type (a unit kind), agency, status, capabilities [codes], crew ≥0, distress
+//	incident  name ≤200, type, priority (code; a number is read as its code), alarm_level, grade,
+//	          status, description ≤10000, opened_at, closed_at
+//	hazard    name, type, impassable, valid_from, valid_to
+//	shelter   name, type (a shelter kind; "kind" is the feature's), status, capacity ≥0, occupancy ≥0, counted_at, needs [strings]
+//	site      name, type (a site kind)
+//
+// Dispatching:
+//
+//	incident.assign   {"incident", "units":[…], "take"?, "reason"?}      answers the incident
+//	incident.release  {"incident", "units"?:[…], "next"?:{unit:status}, "reason"?}   answers the incident
+//	incident.close    {"incident", "next"?:{unit:status}, "reason"?}     answers the incident
+//	unit.status       {"unit", "status"?, "distress"?, "reason"?}        answers the unit
+//
+// assign is all or nothing. A unit that works elsewhere needs "take":true and a
+// reason, and leaves the other incident; one that carries a patient or is in
+// distress is not taken at all. Assigning a unit to the incident it is on
+// already changes nothing. release without units releases all; a released unit
+// takes its next status, or the initial one. close needs a next status for each
+// unit still assigned. Next statuses are those of a unit that is not busy. A
+// unit that carries a patient is released by its own status only.
+//
+// unit.status follows the status machine of the unit's agency. Each busy status
+// is stamped on the open assignment the first time ("en_route_at"); a status
+// that is not busy ends the assignment ("cleared_at"). The status that assign
+// gives is not to be had without an incident. The same status again changes
+// nothing. distress true raises the lasting alarm "alarm:distress:UNIT".
+//
+// An assignment is a feature of kind assignment with the props incident, unit,
+// assigned_at, by, a stamp for each status, cleared_at once it is over. The unit
+// names the open one in "assignment". They go when their incident is deleted.
+//
+// Alarms (kind alarm; props type, text, subjects[], lasting, raised_at, raised_by,
+// acked_at, acked_by, over_at):
+//
+//	alarm.raise  {"key"?, "type", "text"?, "subjects"?:[…], "lasting"?}  answers the alarm
+//	alarm.ack    {"alarm", "reason"?}                                   answers the alarm
+//	alarm.over   {"alarm", "reason"?}                                   answers the alarm
+//
+// A lasting alarm goes when it is both acknowledged and over, another when it is
+// acknowledged; its answer is then the last it was. Raising one that stands
+// changes nothing, unless it was over: then it stands again, unacknowledged.
+//
+// Feeds (kind feed, key "feed:NAME"; props name, interval_s, datum, silent_since):
+//
+//	feed.declare  {"feed", "name"?, "interval_s", "datum"?}   answers the feed
+//	feed.silent   {"feed", "since"}  RFC 3339                 answers the feed
+//	feed.back     {"feed"}                                    answers the feed
+//
+// # Refusals
+//
+// Class and code are stable; the detail is for people.
+//
+//	Invalid   bad-args, bad-key, invalid (errors names each field)
+//	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed
+//	Conflict  key-taken, wrong-kind, field-owned, unit-busy, reason-needed, unit-carrying,
+//	          unit-distress, unit-not-dispatchable, unit-not-assigned, unit-assigned,
+//	          unit-needs-incident, incident-closed, incident-has-units, next-needed,
+//	          status-not-allowed
+//	Stale     stale (current is the feature as it is)
+package dispatch
