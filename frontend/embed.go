@@ -1,0 +1,24 @@
+// Package frontend carries the built screens inside the binary, so that one file
+// is the whole of Rasad and nothing is fetched from anywhere at run time.
+//
+// A clean clone holds only dist/.keep: it builds, and serves no screens until
+// they are built.
+package frontend
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed all:dist
+var dist embed.FS
+
+// Dist returns the built screens, index.html at its root. Before a build of the
+// screens it holds nothing but .keep.
+func Dist() fs.FS {
+	sub, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // "dist" is a constant and valid
+	}
+	return sub
+}

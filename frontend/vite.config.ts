@@ -1,0 +1,34 @@
+import { paraglideVitePlugin } from "@inlang/paraglide-js";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+const server = process.env["RASAD_SERVER"] ?? "http://127.0.0.1:8080";
+
+/** Where the server answers in development; in the binary it is the same origin. */
+const proxied = ["/api", "/feeds", "/city", "/tiles", "/healthz", "/readyz"];
+
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [
+    paraglideVitePlugin({
+      project: "./frontend/project.inlang",
+      outdir: "./frontend/src/paraglide",
+      strategy: ["globalVariable", "baseLocale"],
+      emitTsDeclarations: true,
+    }),
+    svelte(),
+  ],
+  build: {
+    outDir: "dist",
+    emptyOutDir: true, // public/.keep comes back with every build
+    target: "es2023",
+    // No data: URIs and no inline scripts: the content security policy allows neither.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1200,
+  },
+  worker: { format: "es" },
+  server: {
+    proxy: Object.fromEntries(proxied.map((path) => [path, { target: server, ws: true }])),
+  },
+});
