@@ -11,8 +11,8 @@ export default defineConfig({
   root: import.meta.dirname,
   plugins: [
     paraglideVitePlugin({
-      project: "./frontend/project.inlang",
-      outdir: "./frontend/src/paraglide",
+      project: "./project.inlang",
+      outdir: "./src/paraglide",
       strategy: ["globalVariable", "baseLocale"],
       emitTsDeclarations: true,
     }),
