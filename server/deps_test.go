@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// mustNotImport is the direction of the house: package, what it must not
+// import, and why. A prefix ending in "/..." means the package and all below it.
+// The second key is matched the same way.
+var mustNotImport = map[string]map[string]string{
+	"rasad/geo": {
+		"rasad/...":     "geo stands at the bottom and knows nobody",
+		"net/...":       "geo is pure: no network",
+		"context":       "geo never waits",
+		"os/...":        "geo reads no files (geo/city does, at build time)",
+		"log/...":       "geo has nothing to log: it returns",
+		"sync/errgroup": "geo starts nothing that outlives a call",
+	},
+	"rasad/geo/roads": {
+		"rasad/streams": "what is where does not know what changed when",
+		"rasad/server":  "arrows point down",
+		"net/...":       "roads are read from a file, never fetched",
+	},
+	"rasad/geo/city": {
+		"rasad/streams": "a city is built before there is a server",
+		"rasad/server":  "arrows point down",
+		"net/...":       "a city is built from files: air-gapped",
+	},
+	"rasad/streams": {
+		"rasad/server/...":                 "the record does not know who asks",
+		"rasad/fixtures":                   "types and levels are data of the city, not of the record",
+		"rasad/geo/city":                   "the map's ground is not in the record",
+		"net/http":                         "sockets are the door's business",
+		"github.com/labstack/echo/v4/...":  "sockets are the door's business",
+		"github.com/gorilla/websocket/...": "sockets are the door's business",
+	},
+	"rasad/server/dispatch": {
+		"rasad/streams":    "a rule sees a draft, not how it is recorded",
+		"rasad/server/...": "rooms of the server do not look into each other",
+		"rasad/fixtures":   "policy is handed in, so that a test can write its own",
+		"rasad/geo/city":   "a rule sees a draft and nothing else",
+		"context":          "a rule never waits",
+		"net/...":          "a rule does no I/O",
+		"os/...":           "a rule does no I/O",
+		"log/...":          "a rule answers, it does not log",
+	},
+	"rasad/server/feeds": {
+		"rasad/server/...": "rooms of the server do not look into each other",
+	},
+	"rasad/server/api": {
+		"rasad/server/dispatch": "the door names commands; it does not hold the rules",
+		"rasad/server/feeds":    "adapters are handed in",
+	},
+	"rasad/fixtures": {
+		"rasad/server/...": "data knows nobody",
+		"rasad/streams":    "data knows nobody",
+	},
+}
+
+func matches(pattern, path string) bool {
+	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return path == root || strings.HasPrefix(path, root+"/")
+	}
+	return path == pattern
+}
+
+func TestImportsPointDown(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Doc", "rasad/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p struct {
+			ImportPath, Doc string
+			Imports         []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		seen[p.ImportPath] = true
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+		for _, imported := range p.Imports {
+			for pattern, why := range mustNotImport[p.ImportPath] {
+				if matches(pattern, imported) {
+					t.Errorf("%s imports %s: %s", p.ImportPath, imported, why)
+				}
+			}
+		}
+	}
+	for p := range mustNotImport {
+		if !seen[p] {
+			t.Errorf("the table speaks of %s, which does not exist", p)
+		}
+	}
+}
