@@ -17,6 +17,8 @@ type Act struct {
 	Key    string
 	Digest []byte
 	Answer []byte
+	// Extra holds fields of a newer format, as they came.
+	Extra string
 }
 
 // Principal is who acts: a person, a program or a device, as the door knew it.

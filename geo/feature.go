@@ -131,14 +131,17 @@ type Feature struct {
 	Shape  *Shape
 	Props  Props
 	Sealed []Sealed
+	// Extra holds fields of a newer format, as they came, so that an older
+	// program passes on what it does not understand.
+	Extra string
 }
 
 // Sealed is a personal field, encrypted under a key of its own. The feature
 // carries the box; the key lives elsewhere and can be destroyed.
 type Sealed struct {
-	Name  string // of the property it stands for, "caller"
-	KeyID string
-	Box   []byte // nonce and ciphertext
+	Name  string `json:"name"` // of the property it stands for, "caller"
+	KeyID string `json:"key_id"`
+	Box   []byte `json:"box"` // nonce and ciphertext
 }
 
 // KeyMax is the longest caller's key, in bytes.

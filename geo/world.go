@@ -25,7 +25,8 @@ type View struct {
 	byID      map[ID]*Feature
 	byKey     map[string]ID
 	changed   map[ID]uint64
-	tombs     map[ID]uint64
+	tombs     map[ID]Tomb
+	recorded  map[ID]Fix // the recorded fixes of what an overlay shows elsewhere
 }
 
 // Moment is where in history a delta stands.
@@ -37,7 +38,7 @@ type Moment struct {
 // NewWorld returns an empty world at sequence 0.
 func NewWorld() *World {
 	w := &World{}
-	w.view.Store(&View{nextID: 1, byID: map[ID]*Feature{}, byKey: map[string]ID{}, changed: map[ID]uint64{}, tombs: map[ID]uint64{}})
+	w.view.Store(&View{nextID: 1, byID: map[ID]*Feature{}, byKey: map[string]ID{}, changed: map[ID]uint64{}, tombs: map[ID]Tomb{}})
 	return w
 }
 
@@ -57,8 +58,18 @@ func (w *World) Apply(at Moment, d Delta) {
 	defer w.mu.Unlock()
 	v := w.view.Load().clone()
 	v.seq, v.time, v.live = at.Seq, at.Time, 0
-	for _, id := range d.Drop {
+	for id, x := range v.recorded {
 		if f, ok := v.byID[id]; ok {
+			back := *f
+			back.Fix = x
+			v.byID[id] = &back
+		}
+	}
+	v.recorded = nil
+	for _, id := range d.Drop {
+		tomb := Tomb{ID: id, Key: v.tombs[id].Key, Seq: at.Seq}
+		if f, ok := v.byID[id]; ok {
+			tomb.Key = f.Key
 			v.hash -= mix(f)
 			delete(v.byID, id)
 			if v.byKey[f.Key] == id {
@@ -66,7 +77,7 @@ func (w *World) Apply(at Moment, d Delta) {
 			}
 		}
 		delete(v.changed, id)
-		v.tombs[id] = at.Seq
+		v.tombs[id] = tomb
 		v.nextID = max(v.nextID, id+1)
 	}
 	for _, f := range d.Put {
@@ -87,6 +98,56 @@ func (w *World) Apply(at Moment, d Delta) {
 		moved.Fix = m.Fix
 		v.hash += mix(&moved) - mix(f)
 		v.byID[m.ID], v.changed[m.ID] = &moved, at.Seq
+	}
+	w.view.Store(v)
+}
+
+// Overlay shows positions that could not be recorded: it changes fixes in the
+// view and counts in Live, while the hash and what changed stay those of Seq.
+// The next Apply takes every overlaid fix back before it applies, so that a view
+// whose Live is zero is exactly what is recorded; the frame that heals carries
+// the positions anew.
+func (w *World) Overlay(live uint64, at Millis, moves []Move) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view.Load().clone()
+	v.live, v.time = live, at
+	if v.recorded = maps.Clone(v.recorded); v.recorded == nil {
+		v.recorded = map[ID]Fix{}
+	}
+	for _, m := range moves {
+		f, ok := v.byID[m.ID]
+		if !ok {
+			continue
+		}
+		if _, ok := v.recorded[m.ID]; !ok {
+			v.recorded[m.ID] = f.Fix
+		}
+		moved := *f
+		moved.Fix = m.Fix
+		v.byID[m.ID] = &moved
+	}
+	w.view.Store(v)
+}
+
+// Load replaces the whole world by a keyframe. changed holds for each feature
+// of d.Put the sequence of its last change; when it is nil, the Rev of the feature
+// stands for it. tombs are what was dropped before, oldest first.
+func (w *World) Load(at Moment, d Delta, nextID ID, changed []uint64, tombs []Tomb) {
+	w.view.Store(&View{nextID: 1, byID: map[ID]*Feature{}, byKey: map[string]ID{}, changed: map[ID]uint64{}, tombs: map[ID]Tomb{}})
+	w.Apply(at, d)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view.Load().clone()
+	v.nextID = max(v.nextID, nextID)
+	for i, f := range d.Put {
+		if v.changed[f.ID] = f.Rev; i < len(changed) {
+			v.changed[f.ID] = changed[i]
+		}
+	}
+	for _, t := range tombs {
+		v.tombs[t.ID] = t
+		v.nextID = max(v.nextID, t.ID+1)
 	}
 	w.view.Store(v)
 }
@@ -145,8 +206,8 @@ func (v *View) Keyframe() Delta { return Delta{Put: slices.Collect(v.All(""))} }
 // when the tombstones do not reach back that far, and the reader needs a keyframe.
 func (v *View) Since(seq uint64) (Delta, bool) {
 	var d Delta
-	for id, at := range v.tombs {
-		if at > seq {
+	for id, t := range v.tombs {
+		if t.Seq > seq {
 			d.Drop = append(d.Drop, id)
 		}
 	}
@@ -160,6 +221,50 @@ func (v *View) Since(seq uint64) (Delta, bool) {
 		}
 	}
 	return d, true
+}
+
+// Changed is the sequence of the last change of a feature, moves included; zero
+// when the view does not hold it.
+func (v *View) Changed(id ID) uint64 { return v.changed[id] }
+
+// Tombs returns what was dropped and is still remembered, oldest first.
+func (v *View) Tombs() []Tomb {
+	return slices.SortedFunc(maps.Values(v.tombs), func(a, b Tomb) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// KeyOf returns the key of a feature, also of one that was dropped as long as
+// its tombstone is remembered.
+func (v *View) KeyOf(id ID) (string, bool) {
+	if f, ok := v.byID[id]; ok {
+		return f.Key, true
+	}
+	t := v.tombs[id]
+	return t.Key, t.Key != ""
+}
+
+// NextDue is the earliest moment at which a feature is due; zero when none is.
+func (v *View) NextDue() Millis {
+	var next Millis
+	for _, f := range v.byID {
+		if f.Due != 0 && (next == 0 || f.Due < next) {
+			next = f.Due
+		}
+	}
+	return next
+}
+
+// Due returns the features that are due at the moment now, by Due, then by ID.
+func (v *View) Due(now Millis) []*Feature {
+	var out []*Feature
+	for _, f := range v.byID {
+		if f.Due != 0 && f.Due <= now {
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Feature) int { return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) })
+	return out
 }
 
 // mix is the hash of one feature.
