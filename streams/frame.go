@@ -38,6 +38,9 @@ type Frame struct {
 	Tombs   []geo.Tomb // keyframe files: what was dropped, and when
 
 	Status *Status // streams only
+
+	// Extra holds fields of a newer format, as they came; they are written again.
+	Extra string
 }
 
 // Status is the first line of fields of the stream: what a screen must know to
@@ -76,6 +79,7 @@ func (f *Frame) Merge(next *Frame) *Frame {
 	out.Delta = f.Delta.Merge(next.Delta)
 	out.Acts = append(f.Acts[:len(f.Acts):len(f.Acts)], next.Acts...)
 	out.Changed, out.Tombs = nil, nil
+	out.Extra += next.Extra
 	if next.Status != nil {
 		out.Status = next.Status
 	}
