@@ -1,6 +1,6 @@
 // Package city turns an OpenStreetMap extract into everything Rasad needs to know about a
 // city, and reads it back: a basemap, a road graph, sites, places. [Build] runs at build time,
-// reads files and writes files; nothing here listens, sends or keeps time. [Open] is the other
+// reads files and writes files; nothing here listens or sends. [Open] is the other
 // end, for the server.
 //
 // Its one law: what the map cannot vouch for, it says. Ground outside the extract lies in the
@@ -40,7 +40,7 @@
 //	                           private, layer (int)
 //	place     point     2-14   kind: country state city town village suburb quarter neighbourhood hamlet locality
 //	                           island square water park; rank (int, 1 is the most important); pop (int); name*
-//	poi       point     10-14  kind: a site type as below; id: the key in sites.geojson; name*; derived
+//	poi       point     10-14  kind: a site type as below; id: the key in sites.geojson; name* (derived shelters are not here)
 //	mask      polygon   0-14   (none): ground that is not covered. Outside the bounds of the tile set there are no
 //	                           tiles at all: draw mask.geojson as a source of its own above the ground to cover that too
 //
