@@ -642,7 +642,7 @@ func (p *pbReader) shape() *geo.Shape {
 			q.closed()
 		}
 	}
-	q.check(s.Type != 0, "a shape without a type")
+	q.check(s.Type >= geo.MultiPoint && s.Type <= geo.MultiPolygon, "a shape of no known type")
 	q.check(len(lng) == len(lat), "longitudes and latitudes differ in number")
 	q.check(len(s.Ends) == 0 || int(s.Ends[len(s.Ends)-1]) <= len(lng), "a part ends after the last point")
 	q.check(len(s.Parts) == 0 || int(s.Parts[len(s.Parts)-1]) <= len(s.Ends), "a polygon ends after the last ring")
