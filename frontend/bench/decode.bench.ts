@@ -19,7 +19,7 @@ function fleet(n: number): TestFeature[] {
   }));
 }
 
-function move(features: TestFeature[]): TestFrame["move"] {
+function move(features: TestFeature[]): NonNullable<TestFrame["move"]> {
   return features.map((f) => ({
     id: f.id,
     lng: f.fix.lng + int(3000),
@@ -45,7 +45,7 @@ describe("decode and apply", () => {
   const world = new World();
   world.apply(decode(encode({ base: 0, seq: 1, world: "live", epoch: "e", time, put: features, state: state(features) })));
   const updates = [0, 1].map(() => {
-    const moves = move(features)!;
+    const moves = move(features);
     const moved = features.map((f, i) => ({ ...f, fix: moves[i]! }));
     return { moves, state: state(moved) };
   });

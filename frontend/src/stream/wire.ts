@@ -113,8 +113,25 @@ class Reader {
     readonly end: number,
   ) {}
 
-  /** An unsigned varint of at most 64 bits, of which a double holds 53. */
+  /** The wire type of the field that is read. */
+  type = 0;
+
+  /** The number of the next field; its wire type lies in `type`. */
+  tag(): number {
+    const tag = this.varint();
+    this.type = tag % 8;
+    const number = Math.floor(tag / 8);
+    if (number === 0) throw new WireError("a field has number 0");
+    return number;
+  }
+
   uint(): number {
+    this.#is(0);
+    return this.varint();
+  }
+
+  /** An unsigned varint of at most 64 bits, of which a double holds 53. */
+  varint(): number {
     const { buf, end } = this;
     let value = 0;
     let scale = 1;
@@ -132,23 +149,31 @@ class Reader {
   }
 
   sint(): number {
-    const z = this.uint();
+    this.#is(0);
+    return this.zigzag();
+  }
+
+  zigzag(): number {
+    const z = this.varint();
     return z % 2 === 0 ? z / 2 : -(z + 1) / 2;
   }
 
   /** A length-delimited field, as bytes of the buffer itself. */
   bytes(): Uint8Array {
-    const length = this.uint();
+    this.#is(2);
+    const length = this.varint();
     const at = this.#take(length);
     return this.buf.subarray(at, at + length);
   }
 
   double(): number {
+    this.#is(1);
     const at = this.#take(8);
     return new DataView(this.buf.buffer, this.buf.byteOffset + at, 8).getFloat64(0, true);
   }
 
   hash(): Hash {
+    this.#is(1);
     const at = this.#take(8);
     const view = new DataView(this.buf.buffer, this.buf.byteOffset + at, 8);
     return { lo: view.getUint32(0, true), hi: view.getUint32(4, true) };
@@ -156,13 +181,15 @@ class Reader {
 
   /** A length-delimited field, as a reader of its own. */
   message(): Reader {
-    const length = this.uint();
+    this.#is(2);
+    const length = this.varint();
     const at = this.#take(length);
     return new Reader(this.buf, at, at + length);
   }
 
   text(): string {
-    const length = this.uint();
+    this.#is(2);
+    const length = this.varint();
     const at = this.#take(length);
     // Keys and kinds are short ASCII: a call into TextDecoder costs more than this loop.
     if (length <= 24) {
@@ -185,23 +212,28 @@ class Reader {
     }
   }
 
-  skip(wireType: number): void {
-    switch (wireType) {
+  /** Leaves out the field that is read. */
+  skip(): void {
+    switch (this.type) {
       case 0:
-        this.uint();
-        return;
+        for (let i = 0; i < 10; i++) if (this.buf[this.#take(1)]! < 128) return;
+        throw new WireError("a number is longer than ten bytes");
       case 1:
         this.#take(8);
         return;
       case 2:
-        this.#take(this.uint());
+        this.#take(this.varint());
         return;
       case 5:
         this.#take(4);
         return;
       default:
-        throw new WireError(`wire type ${wireType} does not exist`);
+        throw new WireError(`wire type ${this.type} does not exist`);
     }
+  }
+
+  #is(type: number): void {
+    if (this.type !== type) throw new WireError(`a field has wire type ${this.type}, not ${type}`);
   }
 
   #take(length: number): number {
@@ -213,14 +245,8 @@ class Reader {
 }
 
 /** Calls `field` for each field of a message; `field` returns false for those that it does not know. */
-function fields(r: Reader, field: (number: number, wireType: number) => boolean): void {
-  while (r.pos < r.end) {
-    const tag = r.uint();
-    const number = Math.floor(tag / 8);
-    const wireType = tag % 8;
-    if (number === 0) throw new WireError("a field has number 0");
-    if (!field(number, wireType)) r.skip(wireType);
-  }
+function fields(r: Reader, field: (number: number) => boolean): void {
+  while (r.pos < r.end) if (!field(r.tag())) r.skip();
 }
 
 /** The varints of a packed column: how many there are. */
@@ -300,7 +326,7 @@ function readBlock(r: Reader): Block {
         block.count = r.uint();
         return true;
       case 2:
-        for (const m = r.message(); m.pos < m.end; ) block.base.push(m.sint());
+        for (const m = r.message(); m.pos < m.end; ) block.base.push(m.zigzag());
         return true;
       case 3:
         block.width = r.bytes();
@@ -330,97 +356,119 @@ function readBlock(r: Reader): Block {
 
 const outOfRange = () => new WireError("a value of a column is out of range");
 
-/** Reads numbers of a fixed width, low bits first. The buffer has eight bytes more than are read. */
-class Bits {
-  bit = 0;
-  constructor(readonly view: DataView) {}
+// The bits of one block as words with room after them, and the values of one of its columns. They are kept because
+// a frame has two hundred blocks. Words of this machine are little-endian: no browser runs on others.
+let words = new Uint32Array(1024);
+let wordBytes = new Uint8Array(words.buffer);
+let values = new Uint32Array(256);
 
-  /** Of at most 32 bits. */
-  short(width: number): number {
-    const at = this.bit >>> 3;
-    const shift = this.bit & 7;
-    this.bit += width;
-    let v = this.view.getUint32(at, true) >>> shift;
-    if (shift + width > 32) v |= this.view.getUint8(at + 4) << (32 - shift);
-    return (width === 32 ? v : v & ((1 << width) - 1)) >>> 0;
-  }
-
-  /** Of at most 64 bits, of which a double holds 53. */
-  long(width: number): number {
-    if (width <= 32) return this.short(width);
-    const low = this.short(32);
-    return low + this.short(width - 32) * two32;
+/** Unpacks n numbers of `width` bits (1..32) that begin at `bit` of `words` into `values`. */
+function unpack(bit: number, width: number, n: number): void {
+  const from = words;
+  const out = values;
+  const mask = width === 32 ? -1 : (1 << width) - 1;
+  for (let i = 0; i < n; i++, bit += width) {
+    const at = bit >>> 5;
+    const shift = bit & 31;
+    // Shifted left in two steps: a shift by 32 would be none.
+    out[i] = ((from[at]! >>> shift) | ((from[at + 1]! << 1) << (31 - shift))) & mask;
   }
 }
 
-/** Adds the values of a column to its base. They have to end up in least..most. */
-function readColumn(bits: Bits, block: Block, column: number, least: number, most: number, out: Column): void {
+/** Unpacks a column of a block. Its values plus the base have to end up in least..most. */
+function unpackColumn(block: Block, column: number, bit: number, least: number, most: number): number {
   const base = block.base[column]!;
   const width = block.width[column]!;
-  if (base < least || base > most) throw outOfRange();
-  const n = out.length;
+  const n = block.count;
+  if (base < least || base > most || width > 32) throw outOfRange();
   if (width === 0) {
-    out.fill(base);
-  } else if (width <= 32 && base + 2 ** width - 1 <= most) {
-    for (let i = 0; i < n; i++) out[i] = base + bits.short(width);
-  } else {
-    for (let i = 0; i < n; i++) {
-      const v = base + bits.long(width);
-      if (v > most) throw outOfRange();
-      out[i] = v;
-    }
+    values.fill(0, 0, n);
+    return bit;
   }
+  unpack(bit, width, n);
+  if (base + 2 ** width - 1 > most) {
+    for (let i = 0; i < n; i++) if (base + values[i]! > most) throw outOfRange();
+  }
+  return bit + n * width;
 }
-
-type Column = Int32Array | Uint32Array | Uint16Array;
-
-/** Heading and speed lie on the wire as one more than their value, 0 being unknown. Speed unknown is -1 in 16 bits. */
-function minusOne(out: Uint16Array, wire: Uint32Array, unknown: number): void {
-  for (let i = 0; i < wire.length; i++) out[i] = wire[i] === 0 ? unknown : wire[i]! - 1;
-}
-
-let padded = new Uint8Array(4096);
-let scratch = new Uint32Array(256);
 
 function readMoves(blocks: readonly Block[]): Moves {
   const moves = makeMoves(blocks.reduce((n, block) => n + block.count, 0));
   let from = 0;
-  let last = 0;
+  let lastId = 0;
   for (const block of blocks) {
-    const n = block.count;
-    const to = from + n;
-    if (padded.length < block.bits.length + 8) padded = new Uint8Array(block.bits.length * 2 + 8);
-    padded.set(block.bits);
-    if (scratch.length < n) scratch = new Uint32Array(n * 2);
-    const wire = scratch.subarray(0, n);
-    const bits = new Bits(new DataView(padded.buffer));
-
-    const width = block.width[0]!;
-    let id = block.base[0]!;
-    if (id <= last) throw new WireError("ids do not ascend");
-    for (let i = 0; i < n; i++) {
-      const gap = width === 0 ? 0 : bits.long(width);
-      if (i > 0) id += gap + 1;
-      else if (gap !== 0) throw new WireError("the first id is not the base");
-      moves.id[from + i] = id;
-    }
-    if (id >= two32) throw outOfRange();
-    last = id;
-    readColumn(bits, block, 1, -0x80000000, 0x7fffffff, moves.lng.subarray(from, to));
-    readColumn(bits, block, 2, -0x80000000, 0x7fffffff, moves.lat.subarray(from, to));
-    readColumn(bits, block, 3, 0, 0x10000, wire);
-    minusOne(moves.heading.subarray(from, to), wire, headingUnknown);
-    readColumn(bits, block, 4, 0, 0xffff, wire);
-    minusOne(moves.speed.subarray(from, to), wire, speedUnknown);
-    const base = block.base[5]!;
-    const timeWidth = block.width[5]!;
-    if (timeWidth === 0) moves.time.fill(base, from, to);
-    else for (let i = from; i < to; i++) moves.time[i] = base + bits.long(timeWidth) * block.unit;
-    readColumn(bits, block, 6, 0, 0xffff, moves.accuracy.subarray(from, to));
-    readColumn(bits, block, 7, 0, 0xffff, moves.flags.subarray(from, to));
-    from = to;
+    lastId = readBlockInto(moves, from, block, lastId);
+    from += block.count;
   }
   return moves;
+}
+
+function readBlockInto(moves: Moves, from: number, block: Block, lastId: number): number {
+  const n = block.count;
+  if (wordBytes.length < block.bits.length + 12) {
+    words = new Uint32Array((block.bits.length >> 1) + 4);
+    wordBytes = new Uint8Array(words.buffer);
+  }
+  wordBytes.set(block.bits);
+  if (values.length < n) values = new Uint32Array(n * 2);
+  const v = values;
+
+  let bit = unpackColumn(block, 0, 0, lastId + 1, two32 - 1);
+  if (v[0] !== 0) throw new WireError("the first id is not the base");
+  const { id, lng, lat, heading, speed, time, accuracy, flags } = moves;
+  let last = block.base[0]!;
+  id[from] = last;
+  for (let i = 1; i < n; i++) id[from + i] = last += v[i]! + 1;
+  if (last >= two32) throw outOfRange();
+
+  bit = unpackColumn(block, 1, bit, -0x80000000, 0x7fffffff);
+  let base = block.base[1]!;
+  for (let i = 0; i < n; i++) lng[from + i] = base + v[i]!;
+
+  bit = unpackColumn(block, 2, bit, -0x80000000, 0x7fffffff);
+  base = block.base[2]!;
+  for (let i = 0; i < n; i++) lat[from + i] = base + v[i]!;
+
+  bit = unpackColumn(block, 3, bit, 0, 0x10000);
+  base = block.base[3]!;
+  for (let i = 0; i < n; i++) {
+    const wire = base + v[i]!;
+    heading[from + i] = wire === 0 ? headingUnknown : wire - 1;
+  }
+
+  bit = unpackColumn(block, 4, bit, 0, 0xffff);
+  base = block.base[4]!;
+  for (let i = 0; i < n; i++) speed[from + i] = base + v[i]! - 1; // unknown, -1, is 65535 in 16 bits
+
+  base = block.base[5]!;
+  const width = block.width[5]!;
+  const { unit } = block;
+  if (width <= 32) {
+    bit = unpackColumn(block, 5, bit, -Infinity, Infinity);
+    for (let i = 0; i < n; i++) time[from + i] = base + v[i]! * unit;
+  } else {
+    for (let i = 0; i < n; i++, bit += width) time[from + i] = base + long(bit, width) * unit;
+  }
+
+  bit = unpackColumn(block, 6, bit, 0, 0xffff);
+  base = block.base[6]!;
+  for (let i = 0; i < n; i++) accuracy[from + i] = base + v[i]!;
+
+  unpackColumn(block, 7, bit, 0, 0xffff);
+  base = block.base[7]!;
+  for (let i = 0; i < n; i++) flags[from + i] = base + v[i]!;
+  return last;
+}
+
+/** A number of 33..64 bits; fixes of one block that lie more than 49 days apart are rare. */
+function long(bit: number, width: number): number {
+  const kept = values[0]!;
+  unpack(bit, 32, 1);
+  const low = values[0]!;
+  unpack(bit + 32, width - 32, 1);
+  const high = values[0]!;
+  values[0] = kept;
+  return low + high * two32;
 }
 
 const shapeTypes = [null, "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"] as const;
@@ -428,13 +476,12 @@ const shapeTypes = [null, "MultiPoint", "LineString", "MultiLineString", "Polygo
 function readShape(r: Reader): WireShape | null {
   let type: WireShape["type"] | null = null;
   const columns: (Reader | undefined)[] = [];
-  fields(r, (number, wireType) => {
+  fields(r, (number) => {
     if (number === 1) {
       type = shapeTypes[r.uint()] ?? null;
       return true;
     }
-    if (number > 5) return false;
-    if (wireType !== 2) throw new WireError("a column of a shape is not packed");
+    if (number > 5) throw new WireError("a shape has a field that nobody knows");
     columns[number] = r.message();
     return true;
   });
@@ -493,59 +540,59 @@ function readPut(r: Reader): Put {
   let shape: WireShape | null = null;
   let sealed: string[] | null = null;
   while (r.pos < r.end) {
-    const tag = r.uint();
-    switch (tag) {
-      case 1 << 3:
+    switch (r.tag()) {
+      case 1:
         id = r.uint();
         break;
-      case (2 << 3) | 2:
+      case 2:
         key = r.text();
         break;
-      case (3 << 3) | 2:
+      case 3:
         kind = intern(r.text());
         break;
-      case 4 << 3:
+      case 4:
         rev = r.uint();
         break;
-      case 5 << 3:
+      case 5:
         due = r.sint();
         break;
-      case 6 << 3:
+      case 6:
         lng = r.sint();
         break;
-      case 7 << 3:
+      case 7:
         lat = r.sint();
         break;
-      case 8 << 3:
+      case 8:
         time = r.sint();
         break;
-      case 9 << 3:
+      case 9:
         heading = r.uint();
         break;
-      case 10 << 3:
+      case 10:
         speed = r.uint();
         break;
-      case 11 << 3:
+      case 11:
         accuracy = r.uint();
         break;
-      case 12 << 3:
+      case 12:
         flags = r.uint();
         break;
-      case (13 << 3) | 2:
+      case 13:
         props = r.text();
         break;
-      case (14 << 3) | 2:
+      case 14:
         shape = readShape(r.message());
         break;
-      case (15 << 3) | 2:
+      case 15:
         (sealed ??= []).push(readSealed(r.message()));
         break;
       default:
-        if (tag < 8) throw new WireError("a field has number 0");
-        r.skip(tag % 8);
+        r.skip();
     }
   }
   if (id === 0 || id >= two32) throw new WireError(`feature id ${id} is not a number of a feature`);
+  // Whether it is JSON is found out when somebody asks for a property; that it was cut off is found out here.
+  if (props !== "" && !(props.startsWith("{") && props.endsWith("}"))) throw new WireError("properties are no object");
   return {
     id,
     key,
@@ -635,7 +682,7 @@ export function decode(bytes: Uint8Array): Frame {
   const put: Put[] = [];
   const blocks: Block[] = [];
   let status: Status | null = null;
-  fields(r, (number, wireType) => {
+  fields(r, (number) => {
     switch (number) {
       case 1: {
         const v = r.uint();
@@ -664,11 +711,13 @@ export function decode(bytes: Uint8Array): Frame {
         state = r.hash();
         return true;
       case 20: {
-        if (wireType !== 2) throw new WireError("the column of drops is not packed");
         const column = r.message();
         drop = new Uint32Array(packedLength(column));
         readUints(column, drop);
-        for (let i = 1; i < drop.length; i++) drop[i]! += drop[i - 1]!;
+        for (let i = 0, id = 0; i < drop.length; i++) {
+          if (drop[i] === 0 || (id += drop[i]!) >= two32) throw new WireError("dropped ids do not ascend");
+          drop[i] = id;
+        }
         return true;
       }
       case 21:
