@@ -29,12 +29,14 @@
 //	key       "E7"; create without one makes one ("incident-41")
 //	kind      "unit" …: a key that names another kind is refused (wrong-kind)
 //	at        [lng, lat] in 1e-7 degree, integers; null or absent: no place.
-//	          With a shape it is a point inside the shape and must be there.
+//	          With a shape it is a point inside the shape, and may be left to the rule.
 //	shape     geo.Shape as encoding/json writes it:
-//	          {"Type":4,"Points":[{"Lng":…,"Lat":…},…],"Ends":[5],"Parts":null}; null: none
+//	          {"type":4,"points":[[lng,lat],…],"ends":[5]}; null: none
 //	props     an object. patch: an RFC 7396 merge patch (null removes a member).
 //	          Members kind, rev, fix and id are the server's and are passed over, so
 //	          that what was read can be written back.
+//	          A body for create and put may be a [geo.Input]; a patch may not, because
+//	          geo.Props drops nulls.
 //	sealed    geo.Sealed as encoding/json writes it: [{"Name","KeyID","Box":base64}].
 //	          put replaces all. patch replaces those named; an entry without KeyID removes one.
 //	          A name that is sealed is taken out of props, and a sealed field that comes
@@ -55,7 +57,7 @@
 // (field-owned, the detail names the call):
 //
 //	unit      status, distress, assigned, assignment; dispatchable is always computed
-//	incident  status, assigned, opened_at, closed_at, and stamps: members ending in _at
+//	incident  status, assigned, opened_at, closed_at, and a stamp for each other status: "on_scene_at"
 //	hazard    active is always computed from valid_from and valid_to
 //
 // Known members and their types (unknown ones are kept as they are):
@@ -72,6 +74,7 @@
 //	incident.assign   {"incident", "units":[…], "take"?, "reason"?}      answers the incident
 //	incident.release  {"incident", "units"?:[…], "next"?:{unit:status}, "reason"?}   answers the incident
 //	incident.close    {"incident", "next"?:{unit:status}, "reason"?}     answers the incident
+//	incident.status   {"incident", "status", "reason"?}                  answers the incident
 //	unit.status       {"unit", "status"?, "distress"?, "reason"?}        answers the unit
 //
 // assign is all or nothing. A unit that works elsewhere needs "take":true and a
@@ -81,6 +84,11 @@
 // takes its next status, or the initial one. close needs a next status for each
 // unit still assigned. Next statuses are those of a unit that is not busy. A
 // unit that carries a patient is released by its own status only.
+//
+// An incident's status follows its units as the policy says, and such a status is
+// the opening one again when the last unit has left. incident.status sets it by hand ("under
+// control"); from a final status it goes on only with a reason, and to a final
+// one only by incident.close.
 //
 // unit.status follows the status machine of the unit's agency. Each busy status
 // is stamped on the open assignment the first time ("en_route_at"); a status
@@ -113,11 +121,11 @@
 //
 // Class and code are stable; the detail is for people.
 //
-//	Invalid   bad-args, bad-key, invalid (errors names each field)
+//	Invalid   bad-args, bad-key, invalid (errors names each field), too-large (by the sequencer)
 //	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed
 //	Conflict  key-taken, wrong-kind, field-owned, unit-busy, reason-needed, unit-carrying,
 //	          unit-distress, unit-not-dispatchable, unit-not-assigned, unit-assigned,
 //	          unit-needs-incident, incident-closed, incident-has-units, next-needed,
-//	          status-not-allowed
+//	          status-not-allowed, use-close
 //	Stale     stale (current is the feature as it is)
 package dispatch
