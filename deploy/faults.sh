@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The long fault tests: 50 kills, 20 power cuts, full disks, 1,000 flipped bits.
+# Each step stays under ten minutes. Power cuts and full disks need root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [ "$(id -u)" != 0 ]; then
+  echo "make faults mounts file systems: run it as root" >&2
+  exit 1
+fi
+for step in Kill PowerCut FullDisk Flip; do
+  echo "== $step"
+  go test -tags faults -count=1 -timeout 10m -v ./streams/faults -run "$step"
+done

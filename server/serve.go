@@ -1,0 +1,372 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"rasad/fixtures"
+	"rasad/frontend"
+	"rasad/geo"
+	"rasad/geo/city"
+	"rasad/server/access"
+	"rasad/server/api"
+	"rasad/server/dispatch"
+	"rasad/server/feeds"
+	"rasad/streams"
+)
+
+const (
+	// snapshotEvery bounds the tail that a restart has to read.
+	snapshotEvery = time.Minute
+	// stopWithin is how long answers under way may take after SIGTERM.
+	stopWithin = 4 * time.Second
+	demoUnits  = 200
+)
+
+func serve(ctx context.Context, e env, args []string) error {
+	c, err := loadConfig(args, e.getenv)
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, c, e.logger())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "Rasad %s\n  wall     http://%s/wall\n  console  http://%s/console\n", build, s.address, s.address)
+	return s.run(ctx)
+}
+
+// server is one running Rasad: the wiring, and nothing that decides.
+type server struct {
+	config   config
+	log      *slog.Logger
+	address  string
+	listener net.Listener
+	journal  *streams.Journal
+	world    *geo.World
+	seq      *streams.Sequencer
+	hub      *streams.Hub
+	api      *api.API
+	monitor  *feeds.Monitor
+	city     *city.City
+}
+
+// start opens everything, in the order in which things depend on each other. What
+// it opened it closes again when it fails.
+func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err error) {
+	var undo []func()
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				undo[i]()
+			}
+		}
+	}()
+	preset, err := fixtures.Load(c.Preset)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	s := &server{config: c, log: log}
+	if c.City != "" {
+		if s.city, err = city.Open(c.City); err != nil {
+			return nil, fmt.Errorf("open the city in %s: %w", c.City, err)
+		}
+		undo = append(undo, func() { s.city.Close() })
+	}
+
+	alarms := make(chan alarm, 64)
+	raise := func(a alarm) {
+		select {
+		case alarms <- a:
+		default:
+			log.Error("an alarm could not be queued", "type", a.Type, "text", a.Text)
+		}
+	}
+	journal, world, recovery, err := streams.OpenJournal(ctx, streams.JournalOptions{
+		Dir: c.Data, URL: c.NATS, Log: log, RetainFor: time.Duration(c.Journal.KeepFor), RetainBytes: c.Journal.BytesMax,
+		OnDamage: func(what string) { raise(alarm{"alarm:journal", "journal_damaged", what, true}) },
+		OnStore: func(used, limit int64) {
+			if used*100 >= limit*80 {
+				raise(alarm{"alarm:store", "store_full", fmt.Sprintf("The journal takes %d of %d bytes.", used, limit), false})
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the record in %s: %w", c.Data, err)
+	}
+	undo = append(undo, func() { journal.Close() })
+	s.journal, s.world = journal, world
+	log.Info("restored", "epoch", recovery.Epoch, "seq", world.View().Seq(), "features", world.View().Len(""), "keyframe", recovery.FromKeyframe,
+		"tail", recovery.TailFrames, "took", recovery.Took.String())
+	for _, what := range recovery.Repaired {
+		log.Warn("repaired", "what", what)
+	}
+	for _, what := range recovery.Damaged {
+		log.Error("the record is damaged", "what", what)
+		raise(alarm{"alarm:journal", "journal_damaged", what, true})
+	}
+
+	sealer, err := streams.OpenSealer(c.Data)
+	if err != nil {
+		return nil, fmt.Errorf("open the keys in %s: %w", c.Data, err)
+	}
+	undo = append(undo, func() { sealer.Close() })
+	tokens, err := access.OpenTokens(c.Data)
+	if err != nil {
+		return nil, err
+	}
+
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	simulated := c.Demo || anySimulated(world.View())
+	s.hub = streams.NewHub(world, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Simulated: simulated, Metrics: metrics})
+	policy := policyOf(preset)
+	rules := dispatch.Rules(policy)
+	rules[api.OpenSealedName] = api.OpenSealed
+	s.seq = streams.NewSequencer(streams.SequencerOptions{
+		World: world, Journal: journal, Publish: s.hub.Publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
+		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
+	})
+	s.monitor = feeds.NewMonitor(s.seq, log, metrics)
+	for name, f := range c.Feeds {
+		s.monitor.Declare(name, time.Duration(f.Interval), f.Datum)
+	}
+	ground, err := groundOf(s.city, preset)
+	if err != nil {
+		return nil, err
+	}
+	s.api, err = api.New(api.Deps{
+		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
+		City: ground, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
+		CreateUnknown: c.Demo, Simulated: simulated, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	s.address = s.listener.Addr().String()
+	go s.drainAlarms(ctx, alarms)
+	return s, nil
+}
+
+// run serves until ctx ends, then stops in order: sockets are told to come back,
+// answers under way are given, the last frame is recorded, a keyframe is written.
+func (s *server) run(ctx context.Context) error {
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
+	failed := make(chan error, 2)
+	var writer, helpers sync.WaitGroup
+	writer.Go(func() {
+		if err := s.seq.Run(writing); err != nil && writing.Err() == nil {
+			failed <- fmt.Errorf("the writer stopped: %w", err)
+		}
+	})
+	helped, stopHelpers := context.WithCancel(ctx)
+	defer stopHelpers()
+	helpers.Go(func() { s.beat(helped) })
+	helpers.Go(func() { s.monitor.Run(helped) })
+	helpers.Go(func() { s.snapshots(helped) })
+	helpers.Go(func() { s.enrolSites(helped) })
+	helpers.Go(func() {
+		if err := s.serveLocal(helped); err != nil {
+			s.log.Error("the socket for the command line stopped", "error", err)
+		}
+	})
+	if s.config.Demo {
+		helpers.Go(func() { s.demo(helped) })
+	}
+	web := &http.Server{Handler: s.api, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	go func() {
+		if err := web.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("the listener stopped: %w", err)
+		}
+	}()
+	s.log.Info("serving", "address", s.address, "build", build)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.log.Info("stopping")
+	stopHelpers()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	s.api.Close(last)
+	if e := web.Shutdown(last); e != nil {
+		web.Close()
+	}
+	helpers.Wait()
+	stopWriting()
+	writer.Wait()
+	if e := s.journal.Snapshot(last, s.world.View(), s.seq.Answers()); e != nil && err == nil {
+		s.log.Warn("no keyframe at the stop; the next start reads a longer tail", "error", e)
+	}
+	if e := s.journal.Close(); e != nil && err == nil {
+		err = fmt.Errorf("close the record: %w", e)
+	}
+	s.log.Info("stopped", "seq", s.world.View().Seq())
+	return err
+}
+
+// beat tells the hub the writer's last completed tick, which is what screens judge
+// LIVE by: when the writer is stuck, this stands still, though sockets are open.
+func (s *server) beat(ctx context.Context) {
+	t := time.NewTicker(250 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			st := s.seq.Status()
+			s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording})
+		}
+	}
+}
+
+func (s *server) snapshots(ctx context.Context) {
+	t := time.NewTicker(snapshotEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := s.journal.Snapshot(ctx, s.world.View(), s.seq.Answers()); err != nil && ctx.Err() == nil {
+				s.log.Warn("no keyframe was written", "error", err)
+			}
+		}
+	}
+}
+
+// demo plays a day with simulated units through the public calls.
+func (s *server) demo(ctx context.Context) {
+	d := &door{base: "http://localhost", client: &http.Client{Transport: inProcess{s.api}}}
+	sim, err := newSimulation(ctx, d, demoUnits, 1, 1, s.log)
+	if err == nil {
+		err = sim.run(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("the simulation stopped", "error", err)
+	}
+}
+
+// alarm is a technical alarm that the server raises itself.
+type alarm struct {
+	Key, Type, Text string
+	Lasting         bool
+}
+
+func (s *server) drainAlarms(ctx context.Context, alarms <-chan alarm) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case a := <-alarms:
+			_, err := s.propose(ctx, "alarm.raise", map[string]any{"key": a.Key, "type": a.Type, "text": a.Text, "lasting": a.Lasting})
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("an alarm could not be raised", "type", a.Type, "text", a.Text, "error", err)
+			}
+		}
+	}
+}
+
+func (s *server) propose(ctx context.Context, name string, args any) (streams.Answer, error) {
+	b, err := json.Marshal(args)
+	if err != nil {
+		return streams.Answer{}, err
+	}
+	return s.seq.Propose(ctx, streams.Command{Name: name, Args: b, By: geo.Principal{Name: "system", Role: "admin"}})
+}
+
+// enrolSites puts the sites and shelters of the city into the world, those that
+// are not there yet; what people changed stays.
+func (s *server) enrolSites(ctx context.Context) {
+	if s.city == nil {
+		return
+	}
+	b, err := os.ReadFile(filepath.Join(s.config.City, "sites.geojson"))
+	if err != nil {
+		s.log.Error("the sites of the city cannot be read", "error", err)
+		return
+	}
+	var sites struct{ Features []json.RawMessage }
+	if err := json.Unmarshal(b, &sites); err != nil {
+		s.log.Error("the sites of the city cannot be read", "error", err)
+		return
+	}
+	// Many at once, because proposals that wait together share a frame.
+	work := make(chan json.RawMessage)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	added, refused := 0, 0
+	for range 64 {
+		wg.Go(func() {
+			for raw := range work {
+				err := s.enrolSite(ctx, raw)
+				var r *geo.Refusal
+				mu.Lock()
+				switch {
+				case err == nil:
+					added++
+				case errors.As(err, &r) && r.Code == "key-taken":
+				default:
+					if refused++; refused <= 5 && ctx.Err() == nil {
+						s.log.Warn("a site of the city was refused", "error", err)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, raw := range sites.Features {
+		select {
+		case work <- raw:
+		case <-ctx.Done():
+		}
+	}
+	close(work)
+	wg.Wait()
+	s.log.Info("sites of the city", "in_file", len(sites.Features), "added", added, "refused", refused)
+}
+
+func (s *server) enrolSite(ctx context.Context, raw json.RawMessage) error {
+	parsed, err := geo.ParseGeoJSON(raw)
+	if err != nil {
+		return err
+	}
+	if _, there := s.world.View().Get(parsed.ID); there {
+		return &geo.Refusal{Class: geo.Conflict, Code: "key-taken", Detail: "the site is in the world already"}
+	}
+	kind := parsed.Props.Text("kind")
+	_, err = s.propose(ctx, "feature.create", geo.Input{Key: parsed.ID, Kind: geo.Kind(kind), At: parsed.At, Shape: parsed.Shape, Props: parsed.Props})
+	return err
+}
+
+func anySimulated(v *geo.View) bool {
+	for f := range v.All(geo.Unit) {
+		if f.Props.Bool("simulated") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"rasad/fixtures"
+	"rasad/geo"
+	"rasad/geo/roads"
+)
+
+// door is a server as the simulation sees it: the public calls and nothing else.
+type door struct {
+	base   string
+	client *http.Client
+}
+
+// problem is an answer that is not a success.
+type problem struct {
+	Status int    `json:"status"`
+	Type   string `json:"type"`
+	Detail string `json:"detail"`
+}
+
+func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Type, p.Detail) }
+
+// call sends body as JSON when it is not nil and decodes the answer into out
+// when that is not nil. It returns a [*problem] for an answer over 299.
+func (d *door) call(ctx context.Context, method, path string, body, out any) error {
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		r = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, d.base+path, r)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		if method == http.MethodPatch {
+			req.Header.Set("Content-Type", "application/merge-patch+json")
+		}
+	}
+	res, err := d.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode > 299 {
+		p := &problem{Status: res.StatusCode}
+		_ = json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p) // an answer that is no problem keeps its status
+		p.Status = res.StatusCode
+		return p
+	}
+	if out == nil {
+		_, err = io.Copy(io.Discard, res.Body)
+		return err
+	}
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// file fetches a file of the city, nil when the server has none.
+func (d *door) file(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := d.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	switch res.StatusCode {
+	case http.StatusOK:
+		return io.ReadAll(res.Body)
+	case http.StatusNotFound:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("get %s: %s", path, res.Status)
+}
+
+// ground fetches what the simulation drives on.
+func (d *door) ground(ctx context.Context) (*roads.Graph, *fixtures.Preset, geo.LngLat, error) {
+	var preset struct{ Code string }
+	if err := d.call(ctx, http.MethodGet, "/api/v1/preset", nil, &preset); err != nil {
+		return nil, nil, geo.LngLat{}, fmt.Errorf("ask for the preset: %w", err)
+	}
+	p, err := fixtures.Load(preset.Code)
+	if err != nil {
+		return nil, nil, geo.LngLat{}, err
+	}
+	var info struct{ Centre []float64 }
+	if err := d.call(ctx, http.MethodGet, "/api/v1/city", nil, &info); err != nil {
+		return nil, nil, geo.LngLat{}, fmt.Errorf("ask for the city: %w", err)
+	}
+	var center geo.LngLat
+	if len(info.Centre) == 2 {
+		if center, err = geo.At(info.Centre[0], info.Centre[1]); err != nil {
+			return nil, nil, center, fmt.Errorf("the city's centre: %w", err)
+		}
+	}
+	b, err := d.file(ctx, "/city/roads.bin")
+	if err != nil || b == nil {
+		return nil, p, center, err
+	}
+	tmp, err := os.CreateTemp("", "rasad-roads-*")
+	if err != nil {
+		return nil, nil, center, err
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if _, err := tmp.Write(b); err != nil {
+		return nil, nil, center, err
+	}
+	g, err := roads.Load(tmp.Name())
+	return g, p, center, err
+}
+
+func simulate(ctx context.Context, e env, args []string) error {
+	f := newFlags("simulate")
+	server := f.String("server", "", "address of the server, such as http://127.0.0.1:8080")
+	units := f.Int("units", 200, "how many units")
+	hz := f.Float64("hz", 1, "fixes of each unit in a second")
+	seed := f.Uint64("seed", 1, "the same seed drives the same day")
+	if err := f.parse(args, e.getenv); err != nil {
+		return err
+	}
+	if err := f.want(); err != nil {
+		return err
+	}
+	u, err := url.Parse(*server)
+	switch {
+	case *server == "":
+		return usagef("--server is missing, such as --server http://127.0.0.1:8080")
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return usagef("--server %s: write http://HOST:PORT", *server)
+	case *units < 1 || *units > 100_000:
+		return usagef("--units %d: between 1 and 100,000", *units)
+	case *hz <= 0 || *hz > 20:
+		return usagef("--hz %v: more than 0 and at most 20", *hz)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = reportersMax
+	d := &door{base: strings.TrimSuffix(*server, "/"), client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	s, err := newSimulation(ctx, d, *units, *hz, *seed, e.logger())
+	if err != nil {
+		return fmt.Errorf("simulate on %s: %w", *server, err)
+	}
+	s.log.Info("simulating", "units", *units, "hz", *hz, "seed", *seed)
+	return s.run(ctx)
+}
+
+// inProcess lets the simulation inside serve use the same calls without a socket.
+type inProcess struct{ handler http.Handler }
+
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr, r.RequestURI, r.Host = "127.0.0.1:0", r.URL.RequestURI(), "localhost"
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := &answer{header: http.Header{}}
+	t.handler.ServeHTTP(w, r)
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return &http.Response{StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: io.NopCloser(&w.body),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r, ContentLength: int64(w.body.Len())}, nil
+}
+
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *answer) Header() http.Header { return w.header }
+func (w *answer) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+func (w *answer) Write(b []byte) (int, error) { w.WriteHeader(http.StatusOK); return w.body.Write(b) }
+
+// report posts one fix as a phone would.
+func (s *simulation) report(ctx context.Context, v *vehicle) {
+	lng, lat := v.shown.Degrees()
+	q := url.Values{
+		"id": {v.key}, "lat": {strconv.FormatFloat(lat, 'f', 7, 64)}, "lon": {strconv.FormatFloat(lng, 'f', 7, 64)},
+		"timestamp": {strconv.FormatInt(time.Now().UnixMilli(), 10)},
+		"speed":     {strconv.FormatFloat(v.speed*3600/1852, 'f', 2, 64)},
+		"bearing":   {strconv.Itoa(v.heading)}, "accuracy": {strconv.Itoa(v.accuracy)},
+	}
+	err := s.door.call(ctx, http.MethodGet, "/feeds/osmand?"+q.Encode(), nil, nil)
+	if err != nil && ctx.Err() == nil {
+		s.trouble("report a fix", err)
+	}
+}
+
+// trouble logs what the server refused, but not more than a line a second.
+func (s *simulation) trouble(doing string, err error) {
+	var p *problem
+	if errors.As(err, &p) && p.Status == http.StatusConflict {
+		return // somebody else was quicker; that is a day like any other
+	}
+	now := time.Now().Unix()
+	if s.lastTrouble.Swap(now) != now {
+		s.log.Warn("the server refused", "what", doing, slog.Any("error", err))
+	}
+}
