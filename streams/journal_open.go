@@ -126,6 +126,7 @@ type recovery struct {
 	term    uint64   // highest seen
 	acts    []geo.Act
 	fatal   bool // the history cannot go on: a new epoch is needed
+	renew   bool // a keyframe was lost: write another
 }
 
 func (j *Journal) recover(ctx context.Context, health markHealth) (*geo.World, *Recovery, error) {
@@ -147,6 +148,11 @@ func (j *Journal) recover(ctx context.Context, health markHealth) (*geo.World, *
 		return nil, nil, err
 	}
 	j.answers = recentAnswers(c.acts, c.world.View().Time())
+	if c.renew {
+		if err := j.Snapshot(ctx, c.world.View(), j.answers); err != nil {
+			return nil, nil, err
+		}
+	}
 	return c.world, c.r, nil
 }
 
@@ -338,10 +344,20 @@ func (c *recovery) newestKeyframe(epoch string) (*Frame, error) {
 				return nil, err
 			}
 			c.repaired("the keyframe of frame %d is not used: %v", k.seq, err)
+			c.renew = true
 			if err := os.Rename(k.path, k.path+".damaged"); err != nil {
 				return nil, err
 			}
 		}
+	}
+	// The first epoch of all began with an empty world: as long as its journal
+	// was never trimmed, that needs no file.
+	if s := c.streamOf(epoch); s != nil && c.mark.begin == 2 && s.State.FirstSeq == 2 {
+		c.repaired("no keyframe is left; the world is made from the journal's first frame on")
+		c.renew = true
+		c.world = geo.NewWorld()
+		c.world.Load(geo.Moment{Seq: 1}, geo.Delta{}, 1, nil, nil)
+		return &Frame{World: c.j.o.World, Epoch: epoch, Seq: 1}, nil
 	}
 	return nil, ErrUnrecoverable
 }
