@@ -80,15 +80,9 @@ func (f *Frame) appendBody(b []byte) []byte {
 	if f.Prev != [32]byte{} {
 		b = pbBytes(b, framePrev, f.Prev[:])
 	}
-	if f.State != 0 {
-		b = protowire.AppendFixed64(protowire.AppendTag(b, frameState, protowire.Fixed64Type), f.State)
-	}
+	b = pbState(b, f.State)
 	b = pbUint(b, frameNextID, uint64(f.NextID))
-	b = pbDrop(b, f.Drop)
-	for _, p := range f.Put {
-		b = pbFeature(b, p)
-	}
-	b = pbMoves(b, f.Move)
+	b = pbDelta(b, f.Delta)
 	for i := range f.Acts {
 		b = pbAct(b, &f.Acts[i])
 	}
@@ -100,6 +94,21 @@ func (f *Frame) appendBody(b []byte) []byte {
 		b = protowire.AppendString(b, f.Tombs[i].Key)
 	}
 	return b
+}
+
+func pbState(b []byte, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendFixed64(protowire.AppendTag(b, frameState, protowire.Fixed64Type), v)
+}
+
+func pbDelta(b []byte, d geo.Delta) []byte {
+	b = pbDrop(b, d.Drop)
+	for _, p := range d.Put {
+		b = pbFeature(b, p)
+	}
+	return pbMoves(b, d.Move)
 }
 
 func pbUint(b []byte, n protowire.Number, v uint64) []byte {

@@ -41,12 +41,14 @@ type Frame struct {
 
 	// Extra holds fields of a newer format, as they came; they are written again.
 	Extra string
+
+	shared *frameBytes // of frames that many readers get; nil for others
 }
 
 // Status is the first line of fields of the stream: what a screen must know to
 // say LIVE honestly. It stands on keyframes, heartbeats, and whenever one changes.
 type Status struct {
-	Mode      string // "live" or "replay"
+	Mode      string // ModeLive or ModeReplay
 	Exercise  bool
 	Recording bool
 	Build     string
@@ -58,27 +60,58 @@ type Status struct {
 	Simulated bool       // the world holds simulated units
 }
 
+// Values of [Status.Mode].
+const (
+	ModeLive   = "live"
+	ModeReplay = "replay"
+)
+
 // Keyframe tells whether the frame starts from nothing.
 func (f *Frame) Keyframe() bool { return f.Base == 0 }
 
 // Heartbeat tells whether the frame changes nothing and only says what time it is.
 func (f *Frame) Heartbeat() bool { return f.Base == f.Seq && f.Live == 0 && f.Delta.Empty() }
 
+// Overlay tells whether the frame shows positions that are not recorded.
+func (f *Frame) Overlay() bool { return f.Live > 0 }
+
 // Merge returns one frame that does what f and then next do. It panics when the
-// two do not meet, because a hole in the journal must never be papered over.
+// two do not meet, because a hole in the journal must never be papered over, and
+// when an overlay follows something recorded, because what it shows must not
+// pass for recorded.
 func (f *Frame) Merge(next *Frame) *Frame {
-	if next.Base > f.Seq || next.World != f.World || next.Epoch != f.Epoch {
+	differ := func(a, b string) bool { return a != b && b != "" } // streams leave them out
+	if next.Base > f.Seq || differ(f.World, next.World) || differ(f.Epoch, next.Epoch) {
 		panic(fmt.Sprintf("streams: frame %s/%s:%d (base %d) does not follow %s/%s:%d",
 			next.World, next.Epoch, next.Seq, next.Base, f.World, f.Epoch, f.Seq))
 	}
 	if next.Keyframe() {
 		return next
 	}
+	if next.Seq < f.Seq || next.Seq == f.Seq && !next.Overlay() && !next.Heartbeat() {
+		return f // sent again
+	}
+	if f.Overlay() && next.Seq > f.Seq { // what is recorded takes an overlay back before it applies
+		out := *next
+		if out.shared = nil; out.Status == nil {
+			out.Status = f.Status
+		}
+		return &out
+	}
+	if next.Overlay() && !f.Overlay() && !f.Heartbeat() {
+		panic(fmt.Sprintf("streams: overlay %d of %d merged into the recorded frame %d", next.Live, next.Seq, f.Seq))
+	}
 	out := *f
-	out.Term, out.Seq, out.Live, out.Time, out.State = next.Term, next.Seq, next.Live, next.Time, next.State
+	out.Term, out.Seq, out.Time, out.State = next.Term, next.Seq, next.Time, next.State
+	if !next.Heartbeat() {
+		out.Live = next.Live
+	}
+	if out.Overlay() {
+		out.State = 0
+	}
 	out.Delta = f.Delta.Merge(next.Delta)
 	out.Acts = append(f.Acts[:len(f.Acts):len(f.Acts)], next.Acts...)
-	out.Changed, out.Tombs = nil, nil
+	out.Changed, out.Tombs, out.shared = nil, nil, nil
 	out.Extra += next.Extra
 	if next.Status != nil {
 		out.Status = next.Status
