@@ -37,8 +37,8 @@
 //	          that what was read can be written back.
 //	          A body for create and put may be a [geo.Input]; a patch may not, because
 //	          geo.Props drops nulls.
-//	sealed    geo.Sealed as encoding/json writes it: [{"Name","KeyID","Box":base64}].
-//	          put replaces all. patch replaces those named; an entry without KeyID removes one.
+//	sealed    geo.Sealed as encoding/json writes it: [{"name","key_id","box":base64}].
+//	          put replaces all. patch replaces those named; an entry without key_id removes one.
 //	          A name that is sealed is taken out of props, and a sealed field that comes
 //	          back in props as {"sealed":true} is kept as it was.
 //	if_match  the rev that the caller saw; 0: not asked. Another rev is refused as
