@@ -146,13 +146,9 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	for name, f := range c.Feeds {
 		s.monitor.Declare(name, time.Duration(f.Interval), f.Datum)
 	}
-	ground, err := groundOf(s.city, preset)
-	if err != nil {
-		return nil, err
-	}
 	s.api, err = api.New(api.Deps{
 		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: ground, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
+		City: s.city, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
 		CreateUnknown: c.Demo, Simulated: simulated, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
 	})
 	if err != nil {
