@@ -592,10 +592,8 @@ func (j *Journal) Close() error {
 	return errors.Join(j.mark.close(), j.lock.Close())
 }
 
-// run is the journal's own goroutine: it heals, trims and checks.
-func (j *Journal) run(ctx context.Context) {
-	trim := time.NewTicker(trimEvery)
-	defer trim.Stop()
+// mend heals whenever recording has stopped.
+func (j *Journal) mend(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -604,12 +602,15 @@ func (j *Journal) run(ctx context.Context) {
 			if !j.Status().Recording {
 				j.heal(ctx)
 			}
-		case <-trim.C:
-			if j.Status().Recording {
-				if err := j.trim(ctx); err != nil && ctx.Err() == nil {
-					j.log.Warn("the journal was not trimmed", "error", err)
-				}
-			}
+		}
+	}
+}
+
+// tidy trims every now and then, recording or not: it is what makes room again.
+func (j *Journal) tidy(ctx context.Context) {
+	for sleep(ctx, trimEvery) == nil {
+		if err := j.trim(ctx); err != nil && ctx.Err() == nil {
+			j.log.Warn("the journal was not trimmed", "world", j.o.World, "error", err)
 		}
 	}
 }

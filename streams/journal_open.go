@@ -68,7 +68,8 @@ func OpenJournal(ctx context.Context, o JournalOptions) (*Journal, *geo.World, *
 	}
 	j.setStatus(true, "")
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
-	j.done.Go(func() { j.run(ctx) })
+	j.done.Go(func() { j.mend(ctx) })
+	j.done.Go(func() { j.tidy(ctx) })
 	if o.ScrubRate > 0 {
 		j.done.Go(func() { j.scrub(ctx) })
 	}

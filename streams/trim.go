@@ -124,15 +124,19 @@ func (j *Journal) cutAt(files []keyframeFile, streams []*jetstream.StreamInfo) (
 		if k.seq > archived {
 			continue
 		}
-		old := j.o.RetainFor > 0 && k.time <= young
-		if old || j.o.RetainBytes > 0 && k.seq <= full {
-			return k, true
+		// For room: the oldest that makes enough of it, or the newest there is.
+		// For age: the newest that is old enough. The newer of both.
+		if full > 0 && (!ok || k.seq >= full) {
+			cut, ok = k, true
 		}
-		if full > 0 && k.seq > full {
-			cut, ok = k, true // the oldest that makes enough room so far
+		if j.o.RetainFor > 0 && k.time <= young {
+			if !ok {
+				cut, ok = k, true
+			}
+			break
 		}
 	}
-	return cut, ok && cut.seq > 0
+	return cut, ok
 }
 
 // fullUpTo returns the sequence up to which frames must go for the streams to
@@ -158,7 +162,7 @@ func (j *Journal) fullUpTo(streams []*jetstream.StreamInfo) uint64 {
 }
 
 func (j *Journal) trimStream(ctx context.Context, s *jetstream.StreamInfo, cut keyframeFile) error {
-	if s.State.FirstSeq > cut.seq || s.State.Msgs == 0 && s.Config.Name == j.stream {
+	if s.State.FirstSeq > cut.seq {
 		return nil
 	}
 	_, js, err := j.b.conn()
