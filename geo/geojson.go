@@ -26,10 +26,6 @@ type GeoJSONError struct {
 
 func (e *GeoJSONError) Error() string { return e.Field + ": " + e.Reason }
 
-func (t ShapeType) String() string {
-	return [...]string{"", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"}[t]
-}
-
 // ToGeoJSON returns the feature as RFC 7946 has it: the id is the key, the
 // properties are Props with "kind", "rev", for what has a fix "fix", and each
 // sealed field as {"sealed":true}.

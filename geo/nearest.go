@@ -1,7 +1,6 @@
 package geo
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -12,13 +11,10 @@ import (
 const EarthRadius = 6371008.8
 
 // Distance is the great-circle distance from a to b in metres: the haversine on
-// a sphere of [EarthRadius].
+// a sphere of [EarthRadius], to 12 significant digits.
 func Distance(a, b LngLat) float64 {
-	aLng, aLat := a.Degrees()
-	bLng, bLat := b.Degrees()
-	const rad = math.Pi / 180
-	sLat, sLng := math.Sin((bLat-aLat)*rad/2), math.Sin((bLng-aLng)*rad/2)
-	return 2 * EarthRadius * math.Asin(math.Sqrt(min(1, sLat*sLat+math.Cos(aLat*rad)*math.Cos(bLat*rad)*sLng*sLng)))
+	o := newOrigin(a)
+	return metres(o.hav(b))
 }
 
 // NearestMax is the largest K of a [Query]; a larger one is cut to it.
@@ -37,12 +33,16 @@ type Query struct {
 	MaxDistance  float64  // metres, inclusive; zero: no limit
 	Now          Millis   // what the age of a fix is measured from
 	// StaleAfter is the age from which the fix of a unit does not count; zero or
-	// less: never. Nil: no fix is ever stale.
+	// less: never. Nil: no fix is ever stale. It is called for few more units than
+	// are found, with the unit's current fix, and must not keep the feature.
 	StaleAfter func(*Feature) time.Duration
 }
 
-// Nearest is the answer to a [Query]: units by distance, ties by ID, and how many
-// units would have stood among them if their fix were not stale.
+// Nearest is the answer to a [Query]: units by [Distance], ties by ID.
+//
+// Stale counts the units that pass every filter but whose fix is stale, and that
+// would stand before the last of Units (or anywhere within MaxDistance, when fewer
+// than K were found): those that the answer would be another without.
 type Nearest struct {
 	Units []Near
 	Stale int
@@ -55,39 +55,256 @@ type Near struct {
 	FixAge   time.Duration // at Query.Now, never negative
 }
 
-// Nearest returns the units nearest to a place.
+// Nearest returns the units nearest to a place: exactly those that measuring
+// every unit would give.
 func (v *View) Nearest(q Query) Nearest {
-	var near []Near
-	for f := range v.All(Unit) {
-		if !f.Fix.Placed() ||
-			q.Dispatchable != nil && f.Props.Bool("dispatchable") != *q.Dispatchable ||
-			q.Status != "" && f.Props.Text("status") != q.Status ||
-			q.Agency != "" && f.Props.Text("agency") != q.Agency ||
-			q.Type != "" && f.Props.Text("type") != q.Type ||
-			slices.ContainsFunc(q.Capability, func(c string) bool { return !slices.Contains(f.Props.Texts("capabilities"), c) }) {
-			continue
-		}
-		d := Distance(q.At, f.Fix.At)
-		if q.MaxDistance > 0 && d > q.MaxDistance {
-			continue
-		}
-		near = append(near, Near{f, d, max(0, time.Duration(q.Now-f.Fix.Time)*time.Millisecond)})
+	if q.K = min(q.K, NearestMax); q.K <= 0 || v.grid.root == nil {
+		return Nearest{}
 	}
-	slices.SortFunc(near, func(a, b Near) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Feature.ID, b.Feature.ID))
-	})
-	var out Nearest
-	for _, n := range near {
-		if len(out.Units) >= min(q.K, NearestMax) {
-			break
+	s := search{view: v, q: &q, origin: newOrigin(q.At), filter: v.words.filter(&q), k: q.K}
+	if s.none {
+		return Nearest{}
+	}
+	reach := math.Inf(1)
+	if q.MaxDistance > 0 && q.MaxDistance < math.Pi*EarthRadius {
+		h := math.Sin(q.MaxDistance / EarthRadius / 2)
+		reach = h * h * (1 + 1e-9) // a little too far; metres decide in the end
+	}
+	s.run(reach)
+	out := s.answer()
+	if out.Stale > 0 && s.n == s.k {
+		// Somebody else moves up for every stale one. That is rare enough to search
+		// again, now looking at the age of whatever comes close.
+		s.judge = true
+		s.run(reach)
+		out = s.answer()
+	}
+	return out
+}
+
+// search is one run through the grid.
+type search struct {
+	view   *View
+	q      *Query
+	origin origin
+	filter
+	judge bool // look at ages while searching
+	k, n  int
+	limit float64             // hav beyond which nothing is wanted
+	found [NearestMax]nearest // n of them, in order
+	stale []nearest           // seen while judging
+}
+
+type nearest struct {
+	h  float64
+	id ID
+}
+
+func (a nearest) before(b nearest) bool { return a.h < b.h || a.h == b.h && a.id < b.id }
+
+// worst is the hav that whatever is still to come must not exceed.
+func (s *search) worst() float64 {
+	if s.n == s.k {
+		return s.found[s.n-1].h
+	}
+	return s.limit
+}
+
+// run fills found. It looks at the cells around the origin first, block by block;
+// where that does not suffice, because units are few or the filter lets few
+// pass, it goes down the tree, nearest child first.
+func (s *search) run(reach float64) {
+	s.n, s.stale, s.limit = 0, s.stale[:0], reach
+	g := &s.view.grid
+	ux, uy := s.q.At.u()
+	cx, cy := int64(ux>>g.shift), int64(uy>>g.shift)
+	const blocks = 3
+	for r := int64(1); r <= blocks; r++ {
+		x0, y0, x1, y1 := cx-r, cy-r, cx+r, cy+r
+		if x0 < 0 || y0 < 0 || x1<<g.shift+1<<g.shift > 2*LngMax || y1<<g.shift+1<<g.shift > 2*LatMax {
+			break // the globe is round there
 		}
-		if q.StaleAfter != nil {
-			if s := q.StaleAfter(n.Feature); s > 0 && n.FixAge >= s {
-				out.Stale++
+		s.block(g, x0, y0, x1, y1, r > 1)
+		if s.origin.beyond(x0<<g.shift, y0<<g.shift, (x1+1)<<g.shift-1, (y1+1)<<g.shift-1) > s.worst() {
+			return
+		}
+		if s.n*16 < s.k*int(r) {
+			break // hopelessly sparse
+		}
+	}
+	if s.n == s.k {
+		s.limit = min(s.limit, s.found[s.n-1].h)
+	}
+	s.n, s.stale = 0, s.stale[:0]
+	s.walk(g, g.root, uint32(g.levels), 0, 0)
+}
+
+// block scans the cells of a block; with rim, only the outermost of them.
+func (s *search) block(g *grid, x0, y0, x1, y1 int64, rim bool) {
+	var n *gridNode
+	nx, ny := int64(-1), int64(-1)
+	for py := y0 / gridSide; py <= y1/gridSide; py++ {
+		for px := x0 / gridSide; px <= x1/gridSide; px++ {
+			if px>>3 != nx || py>>3 != ny {
+				nx, ny = px>>3, py>>3
+				n = g.bottom(uint32(px), uint32(py))
+			}
+			if n == nil {
 				continue
 			}
+			i := gridChild(uint32(px), uint32(py), 1)
+			if n.sum[i]&s.need != s.need || n.has&(1<<i) == 0 {
+				continue
+			}
+			p := n.page[i]
+			from, to := max(x0-px*gridSide, 0), min(x1-px*gridSide, gridSide-1)
+			for y := max(y0, py*gridSide); y <= min(y1, py*gridSide+gridSide-1); y++ {
+				row := y % gridSide * gridSide
+				if !rim || y == y0 || y == y1 {
+					s.scan(p.run(int(row+from), int(row+to)))
+					continue
+				}
+				if x0 >= px*gridSide {
+					s.scan(p.run(int(row+from), int(row+from)))
+				}
+				if x1 < px*gridSide+gridSide {
+					s.scan(p.run(int(row+to), int(row+to)))
+				}
+			}
 		}
-		out.Units = append(out.Units, n)
 	}
+}
+
+// bottom returns the node that holds the page, or nil.
+func (g *grid) bottom(px, py uint32) *gridNode {
+	n := g.root
+	for level := uint32(g.levels); level > 1 && n != nil; level-- {
+		n = n.kid[gridChild(px, py, level)]
+	}
+	return n
+}
+
+// walk goes down from a node whose first page is px, py.
+func (s *search) walk(g *grid, n *gridNode, level uint32, px, py int64) {
+	var near [64]struct {
+		h float64
+		i int
+	}
+	found := 0
+	wide := uint(3*(level-1)) + g.shift + 2 // a child is 1<<wide across
+	x0, y0 := px<<(g.shift+2), py<<(g.shift+2)
+	for i := range 64 {
+		if n.has&(1<<i) == 0 || n.sum[i]&s.need != s.need {
+			continue
+		}
+		x, y := x0+int64(i&7)<<wide, y0+int64(i>>3)<<wide
+		h := s.origin.within(x, y, x+1<<wide-1, y+1<<wide-1)
+		if h > s.worst() {
+			continue
+		}
+		j := found
+		for ; j > 0 && near[j-1].h > h; j-- {
+			near[j] = near[j-1]
+		}
+		near[j].h, near[j].i = h, i
+		found++
+	}
+	for _, c := range near[:found] {
+		if c.h > s.worst() {
+			return
+		}
+		if level > 1 {
+			step := uint(3 * (level - 1))
+			s.walk(g, n.kid[c.i], level-1, px+int64(c.i&7)<<step, py+int64(c.i>>3)<<step)
+		} else {
+			s.scan(n.page[c.i].at)
+		}
+	}
+}
+
+// scan looks at points.
+func (s *search) scan(points []gridPoint) {
+	worst := s.worst()
+	for i := range points {
+		p := &points[i]
+		if (p.mask^s.want)&s.care != 0 {
+			continue
+		}
+		c := nearest{s.origin.hav(p.at), p.id}
+		if c.h > worst || s.n == s.k && !c.before(s.found[s.n-1]) {
+			continue
+		}
+		if (s.ask || s.judge) && !s.passes(c) {
+			continue
+		}
+		j := s.n
+		if j == s.k {
+			j--
+		} else {
+			s.n++
+		}
+		for ; j > 0 && c.before(s.found[j-1]); j-- {
+			s.found[j] = s.found[j-1]
+		}
+		s.found[j] = c
+		worst = s.worst()
+	}
+}
+
+// passes decides what a mask cannot.
+func (s *search) passes(c nearest) bool {
+	f, x, _ := s.view.table.row(c.id)
+	if s.ask && !s.q.matches(f) {
+		return false
+	}
+	if s.judge && s.q.isStale(current(f, x)) {
+		s.stale = append(s.stale, c)
+		return false
+	}
+	return true
+}
+
+func (q *Query) age(f *Feature) time.Duration {
+	return max(0, time.Duration(q.Now-f.Fix.Time)*time.Millisecond)
+}
+
+func (q *Query) isStale(f *Feature) bool {
+	if q.StaleAfter == nil {
+		return false
+	}
+	after := q.StaleAfter(f)
+	return after > 0 && q.age(f) >= after
+}
+
+// answer makes the answer of what run found.
+func (s *search) answer() Nearest {
+	out := Nearest{Units: make([]Near, 0, s.n)}
+	var moved []Feature
+	for i, c := range s.found[:s.n] {
+		d := metres(c.h)
+		if s.q.MaxDistance > 0 && d > s.q.MaxDistance {
+			break
+		}
+		f, x, _ := s.view.table.row(c.id)
+		if f.Fix != *x {
+			if len(moved) == 0 {
+				moved = make([]Feature, s.n-i)
+			}
+			moved[0] = *f
+			moved[0].Fix = *x
+			f, moved = &moved[0], moved[1:]
+		}
+		if s.q.isStale(f) {
+			out.Stale++
+			continue
+		}
+		out.Units = append(out.Units, Near{f, d, s.q.age(f)})
+	}
+	for _, c := range s.stale {
+		if (s.n < s.k || c.before(s.found[s.n-1])) && (s.q.MaxDistance <= 0 || metres(c.h) <= s.q.MaxDistance) {
+			out.Stale++
+		}
+	}
+	out.Units = slices.Clip(out.Units)
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 )
 
 // Props are the properties of a feature: one JSON object, compact, keys sorted,
@@ -57,18 +59,26 @@ func (p Props) Map() map[string]json.RawMessage {
 
 // Raw returns one member as JSON, or "" when there is none.
 func (p Props) Raw(name string) string {
-	// A scan and not a parse: masks of a million units are made from this at
-	// restart. It may trust its input, which ParseProps made.
-	i := 1
-	for i < len(p) && p[i] == '"' {
+	for n, raw := range p.members {
+		if n == name {
+			return raw
+		}
+	}
+	return ""
+}
+
+// members yields the members in order, values as JSON. It scans and does not
+// parse: a million units are filed by this at restart. It may trust its input,
+// which ParseProps made.
+func (p Props) members(yield func(name, raw string) bool) {
+	for i := 1; i < len(p) && p[i] == '"'; {
 		keyEnd := skipString(p, i)
 		valueEnd := skipValue(p, keyEnd+1)
-		if p[i+1:keyEnd-1] == Props(name) {
-			return string(p[keyEnd+1 : valueEnd])
+		if keyEnd+1 > valueEnd || !yield(string(p[i+1:keyEnd-1]), string(p[keyEnd+1:valueEnd])) {
+			return
 		}
 		i = valueEnd + 1
 	}
-	return ""
 }
 
 func skipString(p Props, i int) int {
@@ -108,17 +118,16 @@ func skipValue(p Props, i int) int {
 }
 
 // Text returns a member that is a JSON string, else "".
-func (p Props) Text(name string) string {
-	raw := p.Raw(name)
+func (p Props) Text(name string) string { return text(p.Raw(name)) }
+
+func text(raw string) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
-	for i := 1; i < len(raw)-1; i++ {
-		if raw[i] == '\\' {
-			var s string
-			_ = json.Unmarshal([]byte(raw), &s)
-			return s
-		}
+	if strings.IndexByte(raw, '\\') >= 0 {
+		var s string
+		_ = json.Unmarshal([]byte(raw), &s)
+		return s
 	}
 	return raw[1 : len(raw)-1]
 }
@@ -141,15 +150,51 @@ func (p Props) Number(name string) (float64, bool) {
 
 // Texts returns a member that is an array of strings, else nil.
 func (p Props) Texts(name string) []string {
-	raw := p.Raw(name)
-	if raw == "" || raw == "[]" {
-		return nil
-	}
 	var v []string
-	if json.Unmarshal([]byte(raw), &v) != nil {
-		return nil
+	for s := range texts(p.Raw(name)) {
+		v = append(v, s)
 	}
 	return v
+}
+
+// texts yields the strings of a JSON array of strings, and nothing of anything else.
+func texts(raw string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if len(raw) < 3 || raw[0] != '[' {
+			return
+		}
+		for i := 1; ; { // is it plain?
+			if raw[i] != '"' {
+				break
+			}
+			end := skipString(Props(raw), i)
+			if strings.IndexByte(raw[i:end], '\\') >= 0 || end >= len(raw) {
+				break
+			}
+			if raw[end] == ']' {
+				for i := 1; i < len(raw); {
+					end := skipString(Props(raw), i)
+					if !yield(raw[i+1 : end-1]) {
+						return
+					}
+					i = end + 1
+				}
+				return
+			}
+			i = end + 1
+			if i >= len(raw) {
+				break
+			}
+		}
+		var v []string
+		if json.Unmarshal([]byte(raw), &v) == nil {
+			for _, s := range v {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // With returns p with members set; a nil value removes the member. It panics

@@ -2,31 +2,44 @@ package geo
 
 import (
 	"cmp"
-	"iter"
-	"maps"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tidwall/rtree"
 )
 
 // World is the current state of everything. One goroutine applies, any number
 // read, each through a [View] that never changes under it.
 type World struct {
-	mu   sync.Mutex
-	view atomic.Pointer[View]
+	view  atomic.Pointer[View]
+	index index
+
+	// What follows belongs to the writer; mu keeps a second one out.
+	mu    sync.Mutex
+	edit  uint64 // of the view in the making
+	words *words
+	// recorded holds the recorded fixes of what an overlay shows elsewhere.
+	recorded map[ID]Fix
+	todo     []change // for the tree; kept for its memory
 }
 
-// View is one moment of a world.
+// View is one moment of a world. It is immutable and may be kept as long as one
+// likes: it shares what has not changed with the views before and after it.
 type View struct {
 	seq, live uint64
 	time      Millis
 	hash      uint64
 	nextID    ID
-	byID      map[ID]*Feature
-	byKey     map[string]ID
-	changed   map[ID]uint64
-	tombs     map[ID]Tomb
-	recorded  map[ID]Fix // the recorded fixes of what an overlay shows elsewhere
+	seed      maphash.Seed
+	table     table
+	keys      keyIndex
+	due       ordered // (Due, ID)
+	tombs     tombs
+	counts    counts
+	grid      grid
+	words     *vocabulary
 }
 
 // Moment is where in history a delta stands.
@@ -37,279 +50,260 @@ type Moment struct {
 
 // NewWorld returns an empty world at sequence 0.
 func NewWorld() *World {
-	w := &World{}
-	w.view.Store(&View{nextID: 1, byID: map[ID]*Feature{}, byKey: map[string]ID{}, changed: map[ID]uint64{}, tombs: map[ID]Tomb{}})
+	w := &World{words: newWords(), edit: 1}
+	w.index.tree = new(rtree.RTreeGN[float32, ID])
+	w.view.Store(&View{nextID: 1, seed: maphash.MakeSeed(), grid: newGrid(gridShiftMax), words: w.words.now.Load()})
 	return w
 }
 
 // View returns the world as it stands now.
 func (w *World) View() *View { return w.view.Load() }
 
-func (v *View) clone() *View {
-	n := *v
-	n.byID, n.byKey, n.changed, n.tombs = maps.Clone(v.byID), maps.Clone(v.byKey), maps.Clone(v.changed), maps.Clone(v.tombs)
-	return &n
-}
-
 // Apply changes the world. It cannot fail: whatever could be refused was refused
-// before the frame was journaled, so replay never has to make a decision.
+// before the frame was journaled, so replay never has to make a decision. Fixes
+// that an overlay has shown are taken back first.
 func (w *World) Apply(at Moment, d Delta) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := w.view.Load().clone()
-	v.seq, v.time, v.live = at.Seq, at.Time, 0
-	for id, x := range v.recorded {
-		if f, ok := v.byID[id]; ok {
-			back := *f
-			back.Fix = x
-			v.byID[id] = &back
+	e := w.begin()
+	e.seq, e.time, e.live = at.Seq, at.Time, 0
+	for id, x := range w.recorded {
+		if e.table.feature(id) != nil {
+			e.show(id, x)
 		}
 	}
-	v.recorded = nil
+	w.recorded = nil
 	for _, id := range d.Drop {
-		tomb := Tomb{ID: id, Key: v.tombs[id].Key, Seq: at.Seq}
-		if f, ok := v.byID[id]; ok {
-			tomb.Key = f.Key
-			v.hash -= mix(f)
-			delete(v.byID, id)
-			if v.byKey[f.Key] == id {
-				delete(v.byKey, f.Key)
-			}
-		}
-		delete(v.changed, id)
-		v.tombs[id] = tomb
-		v.nextID = max(v.nextID, id+1)
+		e.drop(id)
 	}
 	for _, f := range d.Put {
-		if old, ok := v.byID[f.ID]; ok {
-			v.hash -= mix(old)
-		}
-		v.byID[f.ID], v.byKey[f.Key], v.changed[f.ID] = f, f.ID, at.Seq
-		delete(v.tombs, f.ID)
-		v.hash += mix(f)
-		v.nextID = max(v.nextID, f.ID+1)
+		e.put(f)
 	}
-	for _, m := range d.Move {
-		f, ok := v.byID[m.ID]
-		if !ok {
-			continue
-		}
-		moved := *f
-		moved.Fix = m.Fix
-		v.hash += mix(&moved) - mix(f)
-		v.byID[m.ID], v.changed[m.ID] = &moved, at.Seq
+	for i := range d.Move {
+		e.move(d.Move[i].ID, &d.Move[i].Fix)
 	}
-	w.view.Store(v)
+	w.publish(e)
 }
 
 // Overlay shows positions that could not be recorded: it changes fixes in the
 // view and counts in Live, while the hash and what changed stay those of Seq.
-// The next Apply takes every overlaid fix back before it applies, so that a view
-// whose Live is zero is exactly what is recorded; the frame that heals carries
-// the positions anew.
+//
+// The next Apply takes every overlaid fix back before it applies: a view whose
+// Live is zero is exactly what is recorded, and the frame that heals carries the
+// positions anew.
 func (w *World) Overlay(live uint64, at Millis, moves []Move) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := w.view.Load().clone()
-	v.live, v.time = live, at
-	if v.recorded = maps.Clone(v.recorded); v.recorded == nil {
-		v.recorded = map[ID]Fix{}
+	e := w.begin()
+	e.live, e.time = live, at
+	if w.recorded == nil {
+		w.recorded = map[ID]Fix{}
 	}
 	for _, m := range moves {
-		f, ok := v.byID[m.ID]
-		if !ok {
+		if e.table.feature(m.ID) == nil {
 			continue
 		}
-		if _, ok := v.recorded[m.ID]; !ok {
-			v.recorded[m.ID] = f.Fix
+		if _, ok := w.recorded[m.ID]; !ok {
+			_, x, _ := e.table.row(m.ID)
+			w.recorded[m.ID] = *x
 		}
-		moved := *f
-		moved.Fix = m.Fix
-		v.byID[m.ID] = &moved
+		e.show(m.ID, m.Fix)
 	}
-	w.view.Store(v)
+	w.publish(e)
 }
 
-// Load replaces the whole world by a keyframe. changed holds for each feature
-// of d.Put the sequence of its last change; when it is nil, the Rev of the feature
-// stands for it. tombs are what was dropped before, oldest first.
+// edit is the view in the making.
+type edit struct {
+	*View
+	w  *World
+	no uint64
+}
+
+func (w *World) begin() edit {
+	w.edit++
+	v := *w.view.Load()
+	return edit{&v, w, w.edit}
+}
+
+// publish makes the edit the current view, and the tree follow it.
+func (w *World) publish(e edit) {
+	e.grid.retune(e.no)
+	e.words = w.words.now.Load()
+	w.index.mu.Lock()
+	w.index.do(w.todo)
+	w.view.Store(e.View)
+	w.index.mu.Unlock()
+	w.todo = w.todo[:0]
+}
+
+func (e edit) hashKey(key string) uint32 { return uint32(maphash.String(e.seed, key) >> 32) }
+
+func (e edit) drop(id ID) {
+	e.nextID = max(e.nextID, id+1)
+	f := e.table.feature(id)
+	if f == nil {
+		e.tombs.add(e.no, Tomb{ID: id, Key: e.tombs.key(id), Seq: e.seq})
+		return
+	}
+	_, x, _ := e.table.row(id)
+	e.hash -= Mix(id, f.Rev, *x)
+	e.unfile(f, *x)
+	e.w.todo = e.w.index.follow(e.w.todo, id, f, nil, nil)
+	e.keys.remove(e.no, e.hashKey(f.Key), id)
+	if f.Due != 0 {
+		e.due.remove(e.no, pair{int64(f.Due), uint32(id)})
+	}
+	e.counts.add(e.no, f.Kind, -1)
+	e.table.drop(e.no, id)
+	e.tombs.add(e.no, Tomb{ID: id, Key: f.Key, Seq: e.seq})
+}
+
+func (e edit) put(f *Feature) {
+	e.nextID = max(e.nextID, f.ID+1)
+	old := e.table.feature(f.ID)
+	e.hash += Mix(f.ID, f.Rev, f.Fix)
+	if old != nil {
+		_, x, _ := e.table.row(f.ID)
+		e.hash -= Mix(f.ID, old.Rev, *x)
+		e.unfile(old, *x)
+		if old.Key != f.Key {
+			e.keys.remove(e.no, e.hashKey(old.Key), f.ID)
+		}
+		if old.Due != 0 && old.Due != f.Due {
+			e.due.remove(e.no, pair{int64(old.Due), uint32(f.ID)})
+		}
+	}
+	if f.Due != 0 && (old == nil || old.Due != f.Due) {
+		e.due.insert(e.no, pair{int64(f.Due), uint32(f.ID)})
+	}
+	if old == nil || old.Kind != f.Kind {
+		if old != nil {
+			e.counts.add(e.no, old.Kind, -1)
+		}
+		e.counts.add(e.no, f.Kind, 1)
+	}
+	if old == nil || old.Key != f.Key {
+		e.setKey(f)
+	}
+	e.table.put(e.no, f, e.seq)
+	e.file(f, f.Fix)
+	e.w.todo = e.w.index.follow(e.w.todo, f.ID, old, f, &f.Fix)
+}
+
+// setKey makes the key name the feature and no other.
+func (e edit) setKey(f *Feature) {
+	h := e.hashKey(f.Key)
+	if other := e.keys.find(h, func(id ID) bool { return e.table.feature(id).Key == f.Key }); other != 0 && other != f.ID {
+		e.keys.remove(e.no, h, other)
+	}
+	e.keys.insert(e.no, h, f.ID)
+}
+
+// file puts a unit into the grid.
+func (e edit) file(f *Feature, x Fix) {
+	if f.Kind == Unit && x.Placed() {
+		e.grid.insert(e.no, gridPoint{x.At, f.ID, e.w.words.mask(f.Props)})
+	}
+}
+
+// unfile takes a unit out of the grid.
+func (e edit) unfile(f *Feature, x Fix) {
+	if f.Kind == Unit && x.Placed() {
+		e.grid.remove(e.no, f.ID, x.At)
+	}
+}
+
+func (e edit) move(id ID, x *Fix) {
+	top, page, slot := split(id)
+	if top >= len(e.table.root) || e.table.root[top] == nil {
+		return
+	}
+	b := e.table.root[top]
+	if b.feat[page] == nil || b.feat[page].at[slot] == nil {
+		return
+	}
+	was := b.fix[page].fix[slot]
+	rev := b.feat[page].rev[slot]
+	e.hash += Mix(id, rev, *x) - Mix(id, rev, was)
+	e.table.writable(e.no, top).set(page, slot, *x, e.seq)
+	e.refile(id, &was, x)
+}
+
+// show gives a feature that is there another fix, and keeps hash and seq.
+func (e edit) show(id ID, x Fix) {
+	top, page, slot := split(id)
+	p := e.table.writable(e.no, top).writableFix(page)
+	was := p.fix[slot]
+	p.fix[slot] = x
+	e.refile(id, &was, &x)
+}
+
+// refile follows a fix in the grid and in the tree.
+func (e edit) refile(id ID, was, x *Fix) {
+	if in := e.w.index.at[id]; in.how == entryUnit && x.Placed() { // nearly always
+		e.grid.move(e.no, id, was.At, x.At)
+		if in.holds(x.At) {
+			return
+		}
+	} else if f := e.table.feature(id); f.Kind == Unit {
+		e.unfile(f, *was)
+		e.file(f, *x)
+	}
+	f := e.table.feature(id)
+	e.w.todo = e.w.index.follow(e.w.todo, id, f, f, x)
+}
+
+// Load replaces the whole world by a keyframe, of which only d.Put counts.
+// changed holds for each feature the sequence of its last change, as a keyframe file
+// has it; tombs are what was dropped before, oldest first. Without changed, as
+// on a stream, the world knows no history: Since reaches back to at.Seq only.
 func (w *World) Load(at Moment, d Delta, nextID ID, changed []uint64, tombs []Tomb) {
-	w.view.Store(&View{nextID: 1, byID: map[ID]*Feature{}, byKey: map[string]ID{}, changed: map[ID]uint64{}, tombs: map[ID]Tomb{}})
-	w.Apply(at, d)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := w.view.Load().clone()
-	v.nextID = max(v.nextID, nextID)
-	for i, f := range d.Put {
-		if v.changed[f.ID] = f.Rev; i < len(changed) {
-			v.changed[f.ID] = changed[i]
-		}
+	w.edit++
+	w.recorded, w.words, w.todo = nil, newWords(), nil
+	e := edit{&View{seq: at.Seq, time: at.Time, nextID: max(1, nextID), seed: maphash.MakeSeed()}, w, w.edit}
+
+	put, seqs := ascending(d.Put, changed)
+	if len(put) > 0 {
+		e.nextID = max(e.nextID, put[len(put)-1].ID+1)
 	}
+	tombs = slices.Clone(tombs)
+	slices.SortStableFunc(tombs, func(a, b Tomb) int { return cmp.Compare(a.Seq, b.Seq) })
 	for _, t := range tombs {
-		v.tombs[t.ID] = t
-		v.nextID = max(v.nextID, t.ID+1)
+		e.nextID = max(e.nextID, t.ID+1)
+		e.tombs.add(e.no, t)
 	}
-	w.view.Store(v)
-}
-
-// Seq is the sequence of the last frame applied.
-func (v *View) Seq() uint64 { return v.seq }
-
-// Live counts the overlay frames since Seq: positions shown but not recorded.
-func (v *View) Live() uint64 { return v.live }
-
-// Time is the time of the last frame applied.
-func (v *View) Time() Millis { return v.time }
-
-// Hash is the state hash: the sum of mix(id, rev, fix) over all features, mod 2⁶⁴.
-func (v *View) Hash() uint64 { return v.hash }
-
-// NextID is the first number that was never given.
-func (v *View) NextID() ID { return v.nextID }
-
-// Get returns the feature with the caller's key, its fix current.
-func (v *View) Get(key string) (*Feature, bool) {
-	id, ok := v.byKey[key]
-	if !ok {
-		return nil, false
+	if changed == nil {
+		e.tombs.floor = at.Seq
+	} else if len(tombs) >= tombsMax {
+		e.tombs.floor = max(e.tombs.floor, tombs[0].Seq)
 	}
-	return v.ByID(id)
-}
 
-// ByID returns the feature with the number, its fix current.
-func (v *View) ByID(id ID) (*Feature, bool) { f, ok := v.byID[id]; return f, ok }
-
-// All yields the features of a kind in ID order; an empty kind yields all.
-func (v *View) All(kind Kind) iter.Seq[*Feature] {
-	return func(yield func(*Feature) bool) {
-		for _, id := range slices.Sorted(maps.Keys(v.byID)) {
-			if f := v.byID[id]; (kind == "" || f.Kind == kind) && !yield(f) {
-				return
-			}
+	// The tree takes as long as everything else together, so it is grown beside.
+	points := place(put)
+	shift := shiftFor(points)
+	sortByCell(points, shift)
+	index := &index{tree: new(rtree.RTreeGN[float32, ID]), at: make([]entry, e.nextID)}
+	var beside sync.WaitGroup
+	order := slices.Clone(points)
+	beside.Go(func() { index.grow(put, order) })
+	for i, f := range put {
+		e.table.put(e.no, f, seqs(i))
+		e.hash += Mix(f.ID, f.Rev, f.Fix)
+		if f.Due != 0 {
+			e.due.insert(e.no, pair{int64(f.Due), uint32(f.ID)})
 		}
+		e.counts.add(e.no, f.Kind, 1)
+		e.setKey(f)
 	}
-}
+	w.words.maskAll(put, points)
+	e.grid = buildGrid(e.no, shift, points)
+	e.words = w.words.now.Load()
+	beside.Wait()
 
-// Len is the number of features of a kind; of all kinds when it is empty.
-func (v *View) Len(kind Kind) int {
-	n := 0
-	for range v.All(kind) {
-		n++
-	}
-	return n
-}
-
-// Keyframe returns the delta that rebuilds this view from nothing.
-func (v *View) Keyframe() Delta { return Delta{Put: slices.Collect(v.All(""))} }
-
-// Since returns what changed after sequence seq, as one delta. It returns false
-// when the tombstones do not reach back that far, and the reader needs a keyframe.
-func (v *View) Since(seq uint64) (Delta, bool) {
-	var d Delta
-	for id, t := range v.tombs {
-		if t.Seq > seq {
-			d.Drop = append(d.Drop, id)
-		}
-	}
-	slices.Sort(d.Drop)
-	for f := range v.All("") {
-		switch {
-		case f.Rev > seq:
-			d.Put = append(d.Put, f)
-		case v.changed[f.ID] > seq:
-			d.Move = append(d.Move, Move{f.ID, f.Fix})
-		}
-	}
-	return d, true
-}
-
-// Changed is the sequence of the last change of a feature, moves included; zero
-// when the view does not hold it.
-func (v *View) Changed(id ID) uint64 { return v.changed[id] }
-
-// Tombs returns what was dropped and is still remembered, oldest first.
-func (v *View) Tombs() []Tomb {
-	return slices.SortedFunc(maps.Values(v.tombs), func(a, b Tomb) int {
-		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.ID, b.ID))
-	})
-}
-
-// KeyOf returns the key of a feature, also of one that was dropped as long as
-// its tombstone is remembered.
-func (v *View) KeyOf(id ID) (string, bool) {
-	if f, ok := v.byID[id]; ok {
-		return f.Key, true
-	}
-	t := v.tombs[id]
-	return t.Key, t.Key != ""
-}
-
-// NextDue is the earliest moment at which a feature is due; zero when none is.
-func (v *View) NextDue() Millis {
-	var next Millis
-	for _, f := range v.byID {
-		if f.Due != 0 && (next == 0 || f.Due < next) {
-			next = f.Due
-		}
-	}
-	return next
-}
-
-// Due returns the features that are due at the moment now, by Due, then by ID.
-func (v *View) Due(now Millis) []*Feature {
-	var out []*Feature
-	for _, f := range v.byID {
-		if f.Due != 0 && f.Due <= now {
-			out = append(out, f)
-		}
-	}
-	slices.SortFunc(out, func(a, b *Feature) int { return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) })
-	return out
-}
-
-// mix is the hash of one feature.
-func mix(f *Feature) uint64 { return Mix(f.ID, f.Rev, f.Fix) }
-
-// Mix is the share of one feature in the state hash: two 32-bit lanes over the
-// wire integers, so that a browser computes it without 64-bit arithmetic. The
-// exact steps are in streams/FORMAT.md.
-func Mix(id ID, rev uint64, x Fix) uint64 {
-	words := [...]uint32{
-		uint32(id), uint32(rev), uint32(rev >> 32),
-		uint32(x.At.Lng), uint32(x.At.Lat), uint32(x.Time), uint32(uint64(x.Time) >> 32),
-		uint32(x.Heading) | uint32(x.Speed)<<16, uint32(x.Accuracy) | uint32(x.Flags)<<16,
-	}
-	a, b := uint32(0x9e3779b9), uint32(0x85ebca6b)
-	for _, w := range words {
-		a = (a ^ w) * 0x01000193
-		a ^= a >> 15
-		b = (b + w) * 0xcc9e2d51
-		b ^= b >> 13
-	}
-	return uint64(fmix(a^b<<1|b>>31))<<32 | uint64(fmix(b+a))
-}
-
-func fmix(h uint32) uint32 {
-	h ^= h >> 16
-	h *= 0x85ebca6b
-	h ^= h >> 13
-	h *= 0xc2b2ae35
-	return h ^ h>>16
-}
-
-// Within returns the features of the kinds (all indexed kinds when none is
-// named) whose place touches the box, in ID order, and the view they are of.
-func (w *World) Within(b Box, kinds ...Kind) ([]*Feature, *View) {
-	v := w.View()
-	var out []*Feature
-	for f := range v.All("") {
-		if !f.Fix.Placed() || !f.Kind.Indexed() || len(kinds) > 0 && !slices.Contains(kinds, f.Kind) {
-			continue
-		}
-		if p := f.Fix.At; p.Lng >= b.Min.Lng && p.Lng <= b.Max.Lng && p.Lat >= b.Min.Lat && p.Lat <= b.Max.Lat {
-			out = append(out, f)
-		}
-	}
-	slices.SortFunc(out, func(a, b *Feature) int { return cmp.Compare(a.ID, b.ID) })
-	return out, v
+	w.index.mu.Lock()
+	w.index.tree, w.index.at = index.tree, index.at
+	w.view.Store(e.View)
+	w.index.mu.Unlock()
 }
