@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -122,6 +123,7 @@ type Sequencer struct {
 	budget    int                   // bytes of a frame
 	dueAgain  map[geo.ID]geo.Millis // due features whose rule failed: not before
 	live      uint64                // overlay frames since the last recorded one
+	covered   map[geo.ID]geo.Fix    // what is recorded of features on the overlay
 }
 
 // flight is the frame that is being recorded, and who waits for it.
@@ -157,6 +159,7 @@ func NewSequencer(o SequencerOptions) *Sequencer {
 		written:   make(chan error, 1),
 		budget:    frameBudget,
 		dueAgain:  map[geo.ID]geo.Millis{},
+		covered:   map[geo.ID]geo.Fix{},
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -316,8 +319,12 @@ func (s *Sequencer) settle(err error) error {
 		return fmt.Errorf("record frame %d: %w", fl.frame.Seq, err)
 	case errors.Is(err, ErrFrameTooLarge):
 		s.metrics.failed.WithLabelValues("too-large").Inc()
-		if len(fl.decided) == 0 && len(fl.moves) == 0 && len(fl.frame.Put) == 0 && len(fl.late) == 0 {
-			return fmt.Errorf("record frame %d, which holds nothing: %w", fl.frame.Seq, err)
+		if len(fl.decided) == 0 && len(fl.moves) <= 1 && len(fl.frame.Put) <= 1 && len(fl.late) <= 1 {
+			if len(fl.frame.Put) == 0 {
+				// It cannot be cut smaller: such a journal will never record.
+				return fmt.Errorf("record frame %d, which holds one thing: %w", fl.frame.Seq, err)
+			}
+			s.dueAgain[fl.frame.Put[0].ID] = fl.frame.Time + dueAgainAfter // let the others through
 		}
 		s.log.Warn("frame too large, cut smaller", "seq", fl.frame.Seq, "moves", len(fl.moves), "commands", len(fl.decided), "budget", s.budget)
 		s.takeBack(fl)
@@ -344,8 +351,8 @@ func (s *Sequencer) takeBack(fl *flight) {
 			s.pending.set(m.ID, m.Fix)
 		}
 	}
-	s.waiting = append(fl.spans, s.waiting...)
-	s.late = append(fl.late, s.late...)
+	s.waiting = slices.Concat(fl.spans, s.waiting)
+	s.late = slices.Concat(fl.late, s.late)
 	s.flight = nil
 	s.born.Store(nil)
 }
@@ -361,6 +368,7 @@ func (s *Sequencer) apply(fl *flight) {
 	}
 	s.publish(f)
 	s.flight, s.pause, s.live = nil, 0, 0
+	clear(s.covered)
 	s.budget = min(2*s.budget, frameBudget)
 	s.born.Store(nil)
 
@@ -430,8 +438,16 @@ func (s *Sequencer) overlay() {
 	}
 	s.live++
 	moves := shown.takeAll()
+	view := s.world.View()
+	for _, m := range moves {
+		if _, ok := s.covered[m.ID]; !ok {
+			if f, ok := view.ByID(m.ID); ok {
+				s.covered[m.ID] = f.Fix
+			}
+		}
+	}
 	s.world.Overlay(s.live, now, moves)
-	seq := s.world.View().Seq()
+	seq := view.Seq()
 	s.publish(&Frame{V: FormatVersion, World: s.name, Epoch: s.epoch, Base: seq, Seq: seq, Live: s.live, Time: now, Delta: geo.Delta{Move: moves}})
 }
 

@@ -83,8 +83,8 @@ func (m *moves) take(n int) []geo.Move {
 	if n >= len(m.list) {
 		return m.takeAll()
 	}
-	out := slices.Clone(m.sort()[:n])
-	m.list = slices.Delete(m.list, 0, n)
+	out := m.sort()[:n:n]
+	m.list = slices.Clone(m.list[n:]) // frames hold on to what was taken
 	clear(m.at)
 	for i := range m.list {
 		m.at[m.list[i].ID] = i
@@ -204,7 +204,7 @@ func (s *Sequencer) build(view *geo.View, now geo.Millis, move, decide int, due 
 		f.Acts = append(f.Acts, d.Acts()...)
 		sign(f.Acts, fl.decided)
 	}
-	f.State = stateAfter(view, f.Delta)
+	f.State = stateAfter(view, s.covered, f.Delta)
 	return fl, frameSize(f)
 }
 
@@ -384,24 +384,30 @@ func (s *Sequencer) fall(d *geo.Draft, f *geo.Feature) {
 	}
 }
 
-// stateAfter is the state hash that the view will have after the delta.
-func stateAfter(v *geo.View, d geo.Delta) uint64 {
+// stateAfter is the state hash that the view will have after the delta. Of what
+// stands on an overlay, covered holds the recorded fix.
+func stateAfter(v *geo.View, covered map[geo.ID]geo.Fix, d geo.Delta) uint64 {
 	h := v.Hash()
-	mix := func(f *geo.Feature) uint64 { return geo.Mix(f.ID, f.Rev, f.Fix) }
+	recorded := func(f *geo.Feature) geo.Fix {
+		if x, ok := covered[f.ID]; ok {
+			return x
+		}
+		return f.Fix
+	}
 	for _, id := range d.Drop {
 		if f, ok := v.ByID(id); ok {
-			h -= mix(f)
+			h -= geo.Mix(id, f.Rev, recorded(f))
 		}
 	}
 	for _, f := range d.Put {
 		if old, ok := v.ByID(f.ID); ok {
-			h -= mix(old)
+			h -= geo.Mix(old.ID, old.Rev, recorded(old))
 		}
-		h += mix(f)
+		h += geo.Mix(f.ID, f.Rev, f.Fix)
 	}
 	for _, m := range d.Move {
 		if f, ok := v.ByID(m.ID); ok {
-			h += geo.Mix(m.ID, f.Rev, m.Fix) - mix(f)
+			h += geo.Mix(m.ID, f.Rev, m.Fix) - geo.Mix(m.ID, f.Rev, recorded(f))
 		}
 	}
 	return h
