@@ -166,8 +166,15 @@ func rings(lines []orb.LineString, clip orb.Bound, bad *broken) []orb.Ring {
 	return out
 }
 
+// openMax bounds the search for ends that nearly meet, which looks at every pair: a relation with
+// more open chains than this is not a slip but half a country.
+const openMax = 256
+
 // joinOpen joins open chains whose ends nearly meet, and chains that a search from the wrong end split.
 func joinOpen(open []orb.LineString) []orb.LineString {
+	if len(open) > openMax {
+		return open
+	}
 	for again := true; again; {
 		again = false
 	search:

@@ -35,11 +35,16 @@ type Options struct {
 }
 
 const (
-	basemapBytesMax  = 4 << 30
-	tilesMax         = 2_000_000 // at the deepest zoom: some 2,600 km by 2,600 km at the equator
-	largestTileMax   = 2 << 20   // a wall's browser chokes on more
-	seaSwallowsMax   = 0.01
-	coverageShareMin = 0.99 // of the road network that must lie in a boundary which is taken for the coverage
+	basemapBytesMax = 4 << 30
+	tilesMax        = 2_000_000 // at the deepest zoom: some 2,600 km by 2,600 km at the equator
+	largestTileMax  = 2 << 20   // a wall's browser chokes on more
+	seaSwallowsMax  = 0.01
+
+	// What makes a boundary the edge of the extract. Measured: Geofabrik's Delaware has 96 % of its roads
+	// and 94 % used squares inside, 50 % outside; its Andorra 99.7 %, 99.6 % and 50 %.
+	coverageRoadsMin   = 0.95 // share of the road network inside
+	coverageEmptyShare = 0.65 // share of used squares outside, at most so much of that inside
+	coverageSquare     = 0.01 // degrees
 )
 
 // builder carries a build from stage to stage.
@@ -58,6 +63,7 @@ type builder struct {
 	streets  []street
 	houses   []orb.Point // one for each building
 	admin    []boundaryArea
+	sea      orb.MultiPolygon
 	coverage orb.MultiPolygon
 	zone     string
 }
@@ -137,6 +143,7 @@ func (b *builder) build(ctx context.Context) (err error) {
 		"%d road nodes, %d of them connected both ways; a city has roads", graph.NodeCount(), graph.CoreCount()); err != nil {
 		return err
 	}
+	b.report.RoadKm = math.Round(b.report.RoadKm*10) / 10
 	b.stage("roads", "nodes", graph.NodeCount(), "edges", graph.EdgeCount())
 
 	if err := b.makeSea(graph); err != nil {
@@ -475,36 +482,22 @@ func (b *builder) makeSea(graph *roads.Graph) error {
 	if rep.Carried > 0 {
 		b.warn("%d ends of coastline lay open and were carried to the edge of the map: look at the sea", rep.Carried)
 	}
-	if len(s) > 0 {
+	if b.sea = s; len(s) > 0 {
 		b.add(layerSea, 0, s)
 	}
 	return nil
 }
 
-// makeCoverage decides which ground the city covers. An extract is often cut along a border
-// that is not in the file; but then one of the boundaries in it holds nearly all roads and ends
-// where they end.
+// makeCoverage decides which ground the city covers. An extract is often cut along a border, and
+// its file does not say so. Then one of the boundaries in it holds nearly all roads, and
+// outside of it most squares of a kilometre are empty, where inside hardly one is.
 func (b *builder) makeCoverage(graph *roads.Graph) {
 	box := orb.MultiPolygon{{b.clip.ToRing()}}
 	b.coverage, b.report.CoverageBasis = box, "the box"
 	if len(b.over.coverage) > 0 {
 		b.coverage, b.report.CoverageBasis = b.over.coverage, "the coverage of an overlay"
-	} else {
-		least := math.Inf(1)
-		for _, a := range b.admin {
-			if size := area(a.area); size < least && a.area.Bound().Intersects(b.clip) {
-				sheet, in := newSheet(a.area), 0
-				for _, p := range graph.Nodes() {
-					if sheet.contains(point(p)) {
-						in++
-					}
-				}
-				if float64(in) >= coverageShareMin*float64(graph.NodeCount()) {
-					least = size
-					b.coverage, b.report.CoverageBasis = a.area, fmt.Sprintf("the boundary of level %d that holds the road network", a.level)
-				}
-			}
-		}
+	} else if a := b.cutAlong(graph); a != nil {
+		b.coverage, b.report.CoverageBasis = a.area, fmt.Sprintf("the boundary of level %d that the extract seems to be cut along (an overlay of kind coverage overrules this)", a.level)
 	}
 	inside := multi(clip.Geometry(b.clip, orb.Clone(b.coverage)))
 	if inside == nil { // an overlay's coverage that misses the map
@@ -522,6 +515,59 @@ func (b *builder) makeCoverage(graph *roads.Graph) {
 			}
 		}
 	}
+}
+
+// cutAlong finds the boundary that the extract seems to be cut along; nil when there is none.
+func (b *builder) cutAlong(graph *roads.Graph) *boundaryArea {
+	used := map[[2]int]bool{}
+	square := func(p orb.Point) [2]int {
+		return [2]int{int(math.Floor(p[0] / coverageSquare)), int(math.Floor(p[1] / coverageSquare))}
+	}
+	for _, p := range b.x.places {
+		used[square(point(p))] = true
+	}
+	water := newSheet(b.sea)
+	lo, hi := square(b.clip.Min), square(b.clip.Max)
+	var best *boundaryArea
+	least := math.Inf(1)
+	for i := range b.admin {
+		a := &b.admin[i]
+		size := area(a.area)
+		if size >= least || !a.area.Bound().Intersects(b.clip) {
+			continue
+		}
+		sheet, in := newSheet(a.area), 0
+		for _, p := range graph.Nodes() {
+			if sheet.contains(point(p)) {
+				in++
+			}
+		}
+		if float64(in) < coverageRoadsMin*float64(graph.NodeCount()) {
+			continue
+		}
+		var squares, usedSquares [2]int // outside, inside
+		for x := lo[0]; x <= hi[0]; x++ {
+			for y := lo[1]; y <= hi[1]; y++ {
+				c := orb.Point{(float64(x) + 0.5) * coverageSquare, (float64(y) + 0.5) * coverageSquare}
+				if !b.clip.Contains(c) || water.contains(c) {
+					continue
+				}
+				k := 0
+				if sheet.contains(c) {
+					k = 1
+				}
+				squares[k]++
+				if used[[2]int{x, y}] {
+					usedSquares[k]++
+				}
+			}
+		}
+		share := func(k int) float64 { return float64(usedSquares[k]) / float64(max(1, squares[k])) }
+		if squares[0] > 0 && share(0) < coverageEmptyShare*share(1) {
+			best, least = a, size
+		}
+	}
+	return best
 }
 
 // mask is what is not covered, all round the world, in degrees.

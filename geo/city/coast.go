@@ -149,14 +149,22 @@ func joinMouths(chains []orb.LineString, box orb.Bound, reach float64, rep *seaR
 	if reach == 0 {
 		return chains
 	}
+	var done, open []orb.LineString
+	for _, c := range chains {
+		if end := c[len(c)-1]; c[0] == end || !box.Contains(end) && !box.Contains(c[0]) {
+			done = append(done, c)
+		} else {
+			open = append(open, c)
+		}
+	}
 	for {
 		bi, bj, near := -1, -1, reach
-		for i, a := range chains {
+		for i, a := range open {
 			end := a[len(a)-1]
 			if a[0] == end || !box.Contains(end) {
 				continue
 			}
-			for j, b := range chains {
+			for j, b := range open {
 				start := b[0]
 				if start == b[len(b)-1] || !box.Contains(start) {
 					continue
@@ -172,15 +180,15 @@ func joinMouths(chains []orb.LineString, box orb.Bound, reach float64, rep *seaR
 			}
 		}
 		if bi < 0 {
-			return chains
+			return append(done, open...)
 		}
 		rep.Joined++
 		if bi == bj {
-			chains[bi] = append(chains[bi], chains[bi][0])
+			open[bi] = append(open[bi], open[bi][0])
 			continue
 		}
-		chains[bi] = append(chains[bi], chains[bj]...)
-		chains = slices.Delete(chains, bj, bj+1)
+		open[bi] = append(open[bi], open[bj]...)
+		open = slices.Delete(open, bj, bj+1)
 	}
 }
 

@@ -2,12 +2,20 @@ package city
 
 import (
 	"encoding/json"
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/maptile"
+
+	"rasad/geo/roads"
 )
 
-// Demo is the crop that `make run` shows.
+// demoBBox is the crop of Delaware that `make run` shows.
 var demoBBox = [4]float64{-75.80, 39.58, -75.40, 39.85}
 
 // testdata finds a file in the test data of paulmach/osm, which is a module of ours anyway.
@@ -25,11 +33,172 @@ func testdata(t testing.TB, name string) string {
 }
 
 func TestDemoCity(t *testing.T) {
-	dir := t.TempDir()
-	rep, err := Build(t.Context(), Options{In: testdata(t, "delaware-latest.osm.pbf"), Out: dir, BBox: &demoBBox})
-	t.Log(rep.Took)
-	t.Log(rep.Text())
+	in, dir := testdata(t, "delaware-latest.osm.pbf"), t.TempDir()
+	names := filepath.Join("demo", "wilmington.csv")
+	start := time.Now()
+	rep, err := Build(t.Context(), Options{In: in, Out: dir, BBox: &demoBBox, Overlays: []Overlay{{Path: names}}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	took := time.Since(start)
+	t.Logf("built in %v: %v", took.Round(time.Millisecond), rep.Took)
+	if took > 30*time.Second {
+		t.Errorf("the demo city took %v, at most 30 s", took)
+	}
+	if len(rep.Warnings) > 0 {
+		t.Errorf("warnings: %q", rep.Warnings)
+	}
+	again := t.TempDir()
+	if _, err := Build(t.Context(), Options{In: in, Out: again, BBox: &demoBBox, Overlays: []Overlay{{Path: names}}}); err != nil {
+		t.Fatal(err)
+	}
+	sameFiles(t, dir, again)
+
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m := c.Manifest()
+	if m.Name != "Wilmington" || m.NameFA != "ویلمینگتون" || m.NameZH != "威尔明顿" || m.TimeZone != "America/New_York" {
+		t.Errorf("manifest: %+v", m)
+	}
+	// The extract is Delaware's: across the border and the river it has only scraps.
+	if m.Covered < 0.55 || m.Covered > 0.7 {
+		t.Errorf("covered share is %g, want about 0.63: the box reaches into three other states", m.Covered)
+	}
+	if rep.Sea.Ways == 0 || rep.SeaSwallows > 0.001 {
+		t.Errorf("sea: %+v, swallows %g", rep.Sea, rep.SeaSwallows)
+	}
+
+	at := func(lon, lat float64) (map[string]bool, orb.Point, func(string) bool) {
+		k := maptile.At(orb.Point{lon, lat}, 14)
+		layers := decodeTile(t, c, 14, k.X, k.Y)
+		names := map[string]bool{}
+		for _, f := range layers["road"].Features {
+			if n, ok := f.Properties["name"].(string); ok {
+				names[n] = true
+			}
+		}
+		b := k.Bound()
+		p := orb.Point{(lon - b.Min[0]) / (b.Max[0] - b.Min[0]) * tileExtent, (b.Max[1] - lat) / (b.Max[1] - b.Min[1]) * tileExtent}
+		return names, p, func(layer string) bool {
+			if layers[layer] == nil {
+				return false
+			}
+			for _, f := range layers[layer].Features {
+				if contains(multi(f.Geometry), p) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	streets, _, in14 := at(-75.5466, 39.7459)
+	if !streets["North Market Street"] || in14("sea") || in14("mask") {
+		t.Errorf("downtown Wilmington: Market Street %v, in the sea %v, masked %v", streets["North Market Street"], in14("sea"), in14("mask"))
+	}
+	if _, _, in14 := at(-75.53, 39.69); !in14("sea") { // the Delaware off New Castle
+		t.Error("the Delaware River is dry")
+	}
+	if _, _, in14 := at(-75.47, 39.72); !in14("mask") { // Penns Grove, New Jersey
+		t.Error("New Jersey is not masked, though the extract has only scraps of it")
+	}
+
+	b, err := os.ReadFile(c.SitesPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sites struct {
+		Features []struct {
+			ID         string
+			Geometry   struct{ Coordinates [2]float64 }
+			Properties map[string]any
+		}
+	}
+	if err := json.Unmarshal(b, &sites); err != nil {
+		t.Fatal(err)
+	}
+	count, ids := map[string]int{}, map[string]bool{}
+	for _, f := range sites.Features {
+		count[f.Properties["kind"].(string)+" "+f.Properties["type"].(string)]++
+		if !validID(f.ID) || ids[f.ID] {
+			t.Errorf("site id %q is not URL-safe or stands twice", f.ID)
+		}
+		ids[f.ID] = true
+		if p := f.Geometry.Coordinates; p[0] < demoBBox[0] || p[0] > demoBBox[2] || p[1] < demoBBox[1] || p[1] > demoBBox[3] {
+			t.Errorf("site %s lies outside the map, at %v", f.ID, p)
+		}
+		if f.Properties["kind"] == "shelter" && (f.Properties["derived"] != true || f.Properties["status"] != "unconfirmed" || f.Properties["capacity"] != nil) {
+			t.Errorf("shelter %s promises what nobody knows: %v", f.ID, f.Properties)
+		}
+	}
+	for kind, least := range map[string]int{"site fire_station": 5, "site hospital": 5, "site police": 8, "site school": 30, "site hydrant": 10, "shelter school": 30} {
+		if count[kind] < least {
+			t.Errorf("%d of %q, want at least %d", count[kind], kind, least)
+		}
+	}
+
+	g, err := roads.Load(c.RoadsPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if share := float64(g.CoreCount()) / float64(g.NodeCount()); g.NodeCount() < 25_000 || share < 0.95 {
+		t.Errorf("%d road nodes, %.1f %% of them connected, want 25,000 and 95 %%", g.NodeCount(), 100*share)
+	}
+	var core []roads.NodeID
+	for n := range g.Nodes() {
+		if g.Core(n) {
+			core = append(core, n)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 0))
+	for range 30 {
+		from, to := core[r.IntN(len(core))], core[r.IntN(len(core))]
+		edges, seconds, ok := g.Route(from, to)
+		line := roads.Metres(g.Node(from), g.Node(to))
+		driven := 0.0
+		for _, id := range edges {
+			driven += g.Edge(id).Metres
+		}
+		if !ok || driven < line*0.999 || driven > 5*line+5000 || seconds < driven/40 {
+			t.Errorf("%d to %d, %.0f m by air: ok %v, %.0f m in %.0f s", from, to, line, ok, driven, seconds)
+		}
+	}
+	// Downtown to Newark: some 20 km by Interstate 95, which a person drives in 20 to 30 minutes.
+	from, _, _ := g.Nearest(-75.5466, 39.7447)
+	to, _, _ := g.Nearest(-75.7497, 39.6837)
+	if _, seconds, ok := g.Route(from, to); !ok || seconds < 12*60 || seconds > 40*60 {
+		t.Errorf("Wilmington to Newark: %.0f s, %v", seconds, ok)
+	}
+}
+
+// Another country, another format: XML in bzip2, no sea, a border of its own.
+func TestAndorra(t *testing.T) {
+	dir := t.TempDir()
+	rep, err := Build(t.Context(), Options{In: testdata(t, "andorra-latest.osm.bz2"), Out: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(rep.Took)
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if m := c.Manifest(); m.Name != "Andorra la Vella" || m.Covered < 0.5 || m.Covered > 0.7 {
+		t.Errorf("manifest: %+v", m)
+	}
+	if rep.Sea.Ways != 0 {
+		t.Errorf("Andorra has a coast: %+v", rep.Sea)
+	}
+}
+
+func BenchmarkBuildDemo(b *testing.B) {
+	in, dir := testdata(b, "delaware-latest.osm.pbf"), b.TempDir()
+	for b.Loop() {
+		if _, err := Build(b.Context(), Options{In: in, Out: dir, BBox: &demoBBox}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

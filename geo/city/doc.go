@@ -63,8 +63,17 @@
 //	source    "osm" or "overlay" (an OSM site amended by an overlay says "osm" and amended: true)
 //	status    of a shelter: "unconfirmed"; nobody in OSM vouches that a door is open
 //	derived   true: not mapped as a shelter, only a building that often serves as one; derived_from its site
-//	merged    keys of the elements of the same campus that this site stands for
+//	merged    keys of the elements of the same campus that this site stands for; also_named their names
+//	hydrant diameter flow of a hydrant, emergency_room (true or false) of a hospital, where they are known
 //	original  {lon, lat, datum}: the place as an overlay gave it, when it was converted
+//
+// # Places
+//
+// places.json is {"format":1,"places":[…]}, most important first: kind (one of the layer place, or "street"), name,
+// name_fa, name_zh, name_en, alt (other names), lon, lat, rank (1 is the most important, streets from 10), pop. All ways of one
+// name that lie together are one street.
+//
+// # Shelters
 //
 // What is a shelter is a rule with reasons. emergency=assembly_point, evacuation_center=yes (or emergency=
 // evacuation_centre) and amenity=refugee_site are shelters. Schools and community centres are sites, and each has a

@@ -32,7 +32,8 @@ import (
 //	name, name_fa, name_zh, name_en
 //	datum     of this row, where it differs from the file's
 //
-// and any other column is kept as a property of the site. A row whose id is the key of an
+// and any other column is kept as a property of the site, but for those that a build writes itself
+// (see the package comment: source, derived, merged …), which are ignored. A row whose id is the key of an
 // OpenStreetMap element amends it: its names go to every place where it shows (a street's too).
 // A row of kind "name" is an entry of a dictionary: whatever is called name gets name_fa,
 // name_zh and name_en if it has none. A polygon of kind "coverage" says which ground the city covers.
@@ -240,6 +241,9 @@ func (o *overlays) add(r *overlayRow, fileDatum geo.Datum) error {
 	}
 	r.id, r.kind, r.typ = take("id"), take("kind"), take("type")
 	r.names = names{Local: take("name"), FA: take("name_fa"), ZH: take("name_zh"), EN: take("name_en")}
+	for _, k := range [...]string{"source", "derived", "derived_from", "merged", "amended", "original", "rev"} {
+		delete(r.properties, k)
+	}
 	if strings.HasPrefix(r.kind, "geometry ") {
 		return r.refused("%s: only points and polygons are sites", r.kind)
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"sync"
 )
 
 // PMTiles version 3: a header of 127 bytes, a root directory that ends within the first 16 KiB,
@@ -207,12 +208,20 @@ func parseHeader(b []byte, size uint64) (*pmHeader, error) {
 	return h, nil
 }
 
+// gzips keeps compressors: each has a megabyte of tables, far more than a tile.
+var gzips = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant of the package
+	}
+	return w
+}}
+
 func gzipped(b []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := gzips.Get().(*gzip.Writer)
+	defer gzips.Put(w)
+	w.Reset(&out)
 	if _, err := w.Write(b); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type site struct {
 	names      names
 	at         orb.Point
 	area       orb.MultiPolygon // of a mapped area
+	part       bool             // a building that may only be a part of a campus: nothing on it says that it is more
 	rank       int              // of the element: relation, area, line, node; the best of a campus stands for it
 	properties map[string]any
 	merged     []string
@@ -57,10 +58,7 @@ func (b *builder) addSite(key string, t osm.Tags, at orb.Point, area orb.MultiPo
 		}
 	}
 	typ, shelter := siteType(t)
-	if typ == "" {
-		return
-	}
-	if !b.clip.Contains(at) {
+	if typ == "" || !b.clip.Contains(at) {
 		return
 	}
 	s := &site{id: key, typ: typ, shelter: shelter, names: namesOf(t, b.over.dictionary), at: at, area: area, rank: rank,
@@ -70,6 +68,8 @@ func (b *builder) addSite(key string, t osm.Tags, at orb.Point, area orb.MultiPo
 			s.properties[k] = v
 		}
 	}
+	s.part = area != nil && yes(t.Find("building")) && firstOf(t, "emergency", "capacity:beds", "phone", "contact:phone", "website",
+		"contact:website", "wikidata", "wikipedia", "operator") == ""
 	put("address", address(t))
 	put("phone", firstOf(t, "phone", "contact:phone"))
 	put("operator", firstOf(t, "operator"))
@@ -177,6 +177,97 @@ func mergeCampuses(sites []*site) (kept []*site) {
 	return kept
 }
 
+// campusParts says which types come in buildings with names of their own (a surgery, a hall of a
+// university): how far in metres such a building may lie from its campus and from the next building,
+// how many times larger than it the campus must be drawn, and whether buildings without any
+// campus are one. Two hospitals side by side must never become one, so there the campus has to be plain.
+var campusParts = map[string]struct {
+	toCampus, toNext, larger float64
+	alone                    bool
+}{"hospital": {300, 150, 8, false}, "school": {200, 100, 4, false}, "university": {600, 300, 0, true}}
+
+// mergeParts merges the buildings of a campus into it. Their names are kept in also_named.
+func mergeParts(sites []*site) (kept []*site) {
+	into := map[*site]*site{}
+	for _, typ := range slices.Sorted(maps.Keys(campusParts)) {
+		rule := campusParts[typ]
+		var campuses, parts []*site
+		for _, s := range sites {
+			switch {
+			case s.typ != typ:
+			case s.part:
+				parts = append(parts, s)
+				if rule.larger > 0 { // the main building of a campus may be as bare as the others
+					campuses = append(campuses, s)
+				}
+			default:
+				campuses = append(campuses, s)
+			}
+		}
+		fits := func(part, campus *site) bool {
+			return campus != part && into[campus] == nil && area(campus.area) >= rule.larger*area(part.area)
+		}
+		for _, p := range parts {
+			near := rule.toCampus
+			for _, c := range campuses {
+				if d := metres(p.at, c.at); d < near && fits(p, c) {
+					into[p], near = c, d
+				}
+			}
+		}
+		for again := true; again; { // a building next to one that belongs to a campus does too
+			again = false
+			for _, p := range parts {
+				if into[p] != nil {
+					continue
+				}
+				for _, q := range parts {
+					if c := into[q]; c != nil && fits(p, c) && metres(p.at, q.at) <= rule.toNext {
+						into[p], again = c, true
+						break
+					}
+				}
+			}
+		}
+		if rule.alone { // sites come largest first: the first one stands for the others
+			for i, p := range parts {
+				if into[p] != nil {
+					continue
+				}
+				group := []*site{p}
+				for g := 0; g < len(group); g++ {
+					for _, q := range parts[i+1:] {
+						if into[q] == nil && metres(group[g].at, q.at) <= rule.toNext {
+							into[q] = p
+							group = append(group, q)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, s := range sites {
+		c := into[s]
+		if c == nil {
+			kept = append(kept, s)
+			continue
+		}
+		for into[c] != nil {
+			c = into[c]
+		}
+		c.merged = append(append(c.merged, s.id), s.merged...)
+		if n := s.names.Local; n != "" && n != c.names.Local {
+			also, _ := c.properties["also_named"].([]string)
+			if !slices.Contains(also, n) {
+				also = append(also, n)
+				slices.Sort(also)
+				c.properties["also_named"] = also
+			}
+		}
+	}
+	return kept
+}
+
 func sameCampus(a, b *site) bool {
 	if a.typ != b.typ {
 		return false
@@ -198,7 +289,7 @@ func sameCampus(a, b *site) bool {
 // finishSites merges campuses, adds what the overlays bring, derives shelters, and sorts by key.
 func (b *builder) finishSites() {
 	before := len(b.sites)
-	sites := mergeCampuses(b.sites)
+	sites := mergeParts(mergeCampuses(b.sites))
 	b.report.Merged = before - len(sites)
 
 	byID := map[string]*site{}
