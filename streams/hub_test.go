@@ -19,8 +19,8 @@ import (
 	"rasad/geo"
 )
 
-// next takes one frame that must be there within d.
-func next(t *testing.T, s Source, d time.Duration) *Frame {
+// hubNext takes one frame that must be there within d.
+func hubNext(t *testing.T, s Source, d time.Duration) *Frame {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -31,11 +31,11 @@ func next(t *testing.T, s Source, d time.Duration) *Frame {
 	return f
 }
 
-// change takes the next frame that is no heartbeat.
-func change(t *testing.T, s Source, d time.Duration) *Frame {
+// hubChange takes the next frame that is no heartbeat.
+func hubChange(t *testing.T, s Source, d time.Duration) *Frame {
 	t.Helper()
 	for end := time.Now().Add(d); ; {
-		if f := next(t, s, time.Until(end)); !f.Heartbeat() || f.Keyframe() {
+		if f := hubNext(t, s, time.Until(end)); !f.Heartbeat() || f.Keyframe() {
 			return f
 		}
 	}
@@ -49,13 +49,13 @@ func TestThoseWhoKeepUpShareTheBytes(t *testing.T) {
 		a, b := h.Subscribe(Resume{}, 0), h.Subscribe(Resume{}, 0)
 		defer a.Close()
 		defer b.Close()
-		first := next(t, a, time.Millisecond)
-		if f := next(t, b, time.Millisecond); f != first || !f.Keyframe() || f.Status == nil || f.Status.Audience != "ops" || f.Status.Build != "test" {
+		first := hubNext(t, a, time.Millisecond)
+		if f := hubNext(t, b, time.Millisecond); f != first || !f.Keyframe() || f.Status == nil || f.Status.Audience != "ops" || f.Status.Build != "test" {
 			t.Fatalf("two newcomers got %+v and %+v, want the same keyframe with a status", first, f)
 		}
 		for range 5 {
 			w.write(w.delta(9))
-			f, g := change(t, a, time.Millisecond), change(t, b, time.Millisecond)
+			f, g := hubChange(t, a, time.Millisecond), hubChange(t, b, time.Millisecond)
 			if f != g || &f.Wire()[0] != &g.Wire()[0] || &f.JSON(nil)[0] != &g.JSON(nil)[0] {
 				t.Fatal("two readers got different bytes for one frame")
 			}
@@ -75,7 +75,7 @@ func TestSlowReadersGetOneSharedSummary(t *testing.T) {
 		for i := range subs {
 			subs[i] = h.Subscribe(Resume{}, 0)
 			defer subs[i].Close()
-			if err := screens[i].take(next(t, subs[i], time.Second).Wire()); err != nil {
+			if err := screens[i].take(hubNext(t, subs[i], time.Second).Wire()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -86,7 +86,7 @@ func TestSlowReadersGetOneSharedSummary(t *testing.T) {
 		got := map[*Frame]bool{}
 		for i := range subs {
 			for screens[i].world.View().Seq() < w.world.View().Seq() {
-				f := next(t, subs[i], time.Second)
+				f := hubNext(t, subs[i], time.Second)
 				got[f] = true
 				if err := screens[i].take(f.Wire()); err != nil {
 					t.Fatal(err)
@@ -124,7 +124,7 @@ func TestResume(t *testing.T) {
 		}
 		for name, tt := range tests {
 			s := h.Subscribe(tt.from, 5*time.Second) // a resume does not wait for the rate
-			f := next(t, s, time.Millisecond)
+			f := hubNext(t, s, time.Millisecond)
 			got := "changes"
 			switch {
 			case f.Keyframe():
@@ -139,7 +139,7 @@ func TestResume(t *testing.T) {
 				if f.Base > tt.from.Seq {
 					t.Errorf("%s: got a frame that starts at %d", name, f.Base)
 				}
-				if g := next(t, s, time.Millisecond); !g.Heartbeat() || g.Status == nil {
+				if g := hubNext(t, s, time.Millisecond); !g.Heartbeat() || g.Status == nil {
 					t.Errorf("%s: the status did not follow", name)
 				}
 			}
@@ -198,7 +198,7 @@ func TestTooLongAgoIsAKeyframe(t *testing.T) {
 		h := w.hub(Audience{})
 		for seq, keyframe := range map[uint64]bool{3: true, w.world.View().Seq() - 1: false} {
 			s := h.Subscribe(Resume{hubEpoch, seq, 0}, 0)
-			if f := next(t, s, time.Millisecond); f.Keyframe() != keyframe {
+			if f := hubNext(t, s, time.Millisecond); f.Keyframe() != keyframe {
 				t.Errorf("from %d: got a frame that starts at %d", seq, f.Base)
 			}
 			s.Close()
@@ -270,38 +270,38 @@ func TestHeartbeatsAndStatus(t *testing.T) {
 		w.tick(Status{Recording: true})
 		s := h.Subscribe(Resume{}, 5*time.Second)
 		defer s.Close()
-		next(t, s, time.Millisecond)
+		hubNext(t, s, time.Millisecond)
 		tick := geo.Millis(time.Now().UnixMilli())
 
 		// A stuck writer: heartbeats go on, their tick does not.
 		for range 20 {
-			f := next(t, s, time.Second)
+			f := hubNext(t, s, time.Second)
 			if !f.Heartbeat() || f.Seq != 1 || f.State != w.world.View().Hash() || f.Status.Tick != tick || f.Status.Clock != geo.Millis(time.Now().UnixMilli()) {
 				t.Fatalf("got %+v with status %+v", f, f.Status)
 			}
 		}
 		// A change is told at once, and once.
 		w.tick(Status{Recording: false})
-		if f := next(t, s, time.Millisecond); !f.Heartbeat() || f.Status.Recording || f.Status.Tick == tick {
+		if f := hubNext(t, s, time.Millisecond); !f.Heartbeat() || f.Status.Recording || f.Status.Tick == tick {
 			t.Fatalf("got %+v with status %+v, want the news", f, f.Status)
 		}
 		w.tick(Status{Recording: false})
 		began := time.Now()
-		next(t, s, time.Second)
+		hubNext(t, s, time.Second)
 		if time.Since(began) < 100*time.Millisecond {
 			t.Error("a tick alone was told at once")
 		}
 		// The clock that a screen asks for is its own.
 		s.Echo(77)
-		if f := next(t, s, time.Millisecond); f.Status.Echo != 77 || f.Status.Clock != geo.Millis(time.Now().UnixMilli()) {
+		if f := hubNext(t, s, time.Millisecond); f.Status.Echo != 77 || f.Status.Clock != geo.Millis(time.Now().UnixMilli()) {
 			t.Fatalf("got %+v, want echo 77", f.Status)
 		}
-		if f := next(t, s, time.Second); f.Status.Echo != 0 {
+		if f := hubNext(t, s, time.Second); f.Status.Echo != 0 {
 			t.Error("the echo came twice")
 		}
 		// A screen that found itself wrong asks for everything.
 		s.Resume(Resume{})
-		if f := next(t, s, time.Millisecond); !f.Keyframe() || f.Status.Recording {
+		if f := hubNext(t, s, time.Millisecond); !f.Keyframe() || f.Status.Recording {
 			t.Fatalf("got %+v, want a keyframe that says what is so", f)
 		}
 		restart := errors.New("restart")
@@ -323,7 +323,7 @@ func TestOverlayReachesEveryone(t *testing.T) {
 		read := func(s *hubScreen, sub *Subscription, until uint64) {
 			t.Helper()
 			for s.world == nil || s.world.View().Live() != until || s.world.View().Seq() != w.world.View().Seq() {
-				if err := s.take(next(t, sub, 2*time.Second).Wire()); err != nil {
+				if err := s.take(hubNext(t, sub, 2*time.Second).Wire()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -405,7 +405,7 @@ func TestHubMetrics(t *testing.T) {
 		h := NewHub(w.world, HubOptions{World: hubWorld, Epoch: hubEpoch, Metrics: reg})
 		NewHub(w.world, HubOptions{World: hubWorld, Epoch: hubEpoch, Audience: west, Metrics: reg}) // no clash
 		s := h.Subscribe(Resume{}, 0)
-		next(t, s, time.Second).Wire()
+		hubNext(t, s, time.Second).Wire()
 		if got := hubValue(h.m.readers); got != 1 {
 			t.Errorf("got %v readers, want 1", got)
 		}
@@ -510,11 +510,11 @@ func (v *hubViewer) run(t *testing.T) {
 		v.watch(t, ctx, sub, from)
 		cancel()
 		sub.Close()
-		sleep(v.ctx, time.Duration(v.r.IntN(20_000))*time.Millisecond) // out of reach
+		hubSleep(v.ctx, time.Duration(v.r.IntN(20_000))*time.Millisecond) // out of reach
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func hubSleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -547,7 +547,7 @@ func (v *hubViewer) watch(t *testing.T, ctx context.Context, sub *Subscription, 
 		}
 		switch v.r.IntN(40) {
 		case 0:
-			sleep(ctx, time.Duration(v.r.Int64N(int64(v.asleep)+1)))
+			hubSleep(ctx, time.Duration(v.r.Int64N(int64(v.asleep)+1)))
 		case 1:
 			sub.SetEvery(hubRates[v.r.IntN(len(hubRates))])
 		}

@@ -35,7 +35,7 @@ func TestFrameAsJSON(t *testing.T) {
 			Frame{World: "live", Epoch: "k3v9", Seq: 1041, Time: at, State: 1<<63 | 10, Delta: geo.Delta{Put: []*geo.Feature{e7}},
 				Status: &Status{Mode: ModeLive, Recording: true, Build: "1.0", Tick: at - 2, Audience: "ops", Clock: at + 11}},
 			`{"v":1,"world":"live","audience":"ops","mode":"live","exercise":false,"recording":true,"build":"1.0","epoch":"k3v9","simulated":false,"clock":"2026-11-22T09:41:00.131Z",` +
-				`"base":0,"seq":1041,"live":0,"time":"2026-11-22T09:41:00.120Z","tick":"2026-11-22T09:41:00.118Z","hash":"800000000000000a","drop":[],"put":[` + feature(t, e7) + `],"move":[]}`,
+				`"base":0,"seq":1041,"live":0,"time":"2026-11-22T09:41:00.120Z","tick":"2026-11-22T09:41:00.118Z","hash":"800000000000000a","drop":[],"put":[` + jsonFeatureText(t, e7) + `],"move":[]}`,
 		},
 		"a replay has a speed, an answer its echo": {
 			Frame{World: "live", Epoch: "k", Base: 5, Seq: 5, Time: at, Status: &Status{Mode: ModeReplay, Exercise: true, Speed: 0.5, Echo: 7, Simulated: true, Tick: at, Clock: at}},
@@ -60,7 +60,7 @@ func TestFrameAsJSON(t *testing.T) {
 	}
 }
 
-func feature(t *testing.T, f *geo.Feature) string {
+func jsonFeatureText(t *testing.T, f *geo.Feature) string {
 	t.Helper()
 	b, err := geo.ToGeoJSON(f)
 	if err != nil {
