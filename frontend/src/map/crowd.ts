@@ -1,0 +1,176 @@
+import type { Language } from "../preset";
+import { tier, type UnitLayer } from "./units";
+
+/** A point of the crowd layer: units that are counted instead of drawn. */
+export type Cluster = Readonly<{ x: number; y: number; icon: string; text: string }>;
+
+/** What is laid out, and how. */
+export type CrowdOptions = Readonly<{
+  /** The part of the world that is on the screen, mercator. */
+  view: Readonly<{ west: number; east: number; north: number; south: number }>;
+  /** Pixels of the page for one mercator unit. */
+  pixelsPerUnit: number;
+  /** The scale factor. */
+  scale: number;
+  /** Up to this many units on the screen are drawn one by one. */
+  separateMax: number;
+  language: Language;
+  /** Number of the unit that is selected: never hidden; 0 none. */
+  selected: number;
+}>;
+
+const cellPixels = 60;
+/** Symbols closer than this lie on one another. */
+const touchPixels = 11;
+/** A flower of more units than this is as bad as a heap. */
+const flowerMost = 24;
+const flowerPixels = 8.6;
+/** The golden angle spreads points evenly. */
+const goldenAngle = Math.PI * (3 - Math.sqrt(5));
+/** Who drives past somebody else is not laid out around him. */
+const standingMps = 1.5;
+
+/**
+ * Decides who is drawn, who is counted, and who steps aside. Writes `hidden` and `offsets` of the layer and returns the
+ * clusters. A wall shows about three hundred separate units; above that, the quiet ones are counted by place first, then
+ * the busy ones, never those in distress. Units that stand on one spot are laid out around it like the seeds of a
+ * sunflower, so that twelve engines at a fire are twelve.
+ */
+export function layOutCrowd(units: UnitLayer, o: CrowdOptions): Cluster[] {
+  units.settle();
+  const { count, hidden, offsets } = units;
+  hidden.fill(0, 0, count);
+  offsets.fill(0, 0, count * 2);
+  const { view } = o;
+  const margin = (cellPixels * o.scale) / o.pixelsPerUnit;
+  const visible: number[] = [];
+  let busy = 0;
+  for (let i = 0; i < count; i++) {
+    const [x, y] = units.fixed(i);
+    const inside =
+      x >= view.west - margin && x <= view.east + margin && y >= view.north - margin && y <= view.south + margin;
+    if (!inside) continue;
+    visible.push(i);
+    if (units.tier[i]! >= tier.busy) busy++;
+  }
+  const clusters: Cluster[] = [];
+  let drawn = visible;
+  if (visible.length > o.separateMax) {
+    const upTo = busy > o.separateMax ? tier.busy : tier.available;
+    drawn = countByCell(units, o, visible, upTo, clusters);
+  }
+  layOutHeaps(units, o, drawn, clusters);
+  units.layoutChanged();
+  return clusters;
+}
+
+/** Counts units up to a tier by cells of the world, so that clusters stand still while the map is moved. */
+function countByCell(
+  units: UnitLayer,
+  o: CrowdOptions,
+  visible: readonly number[],
+  upTo: number,
+  clusters: Cluster[],
+): number[] {
+  // Cells double with the zoom, so that a small step of it changes nothing.
+  const size = (cellPixels * o.scale) / 2 ** Math.floor(Math.log2(o.pixelsPerUnit));
+  const cells = new Map<string, number[]>();
+  const drawn: number[] = [];
+  for (const i of visible) {
+    if (units.tier[i]! > upTo || units.ids[i] === o.selected) {
+      drawn.push(i);
+      continue;
+    }
+    const [x, y] = units.fixed(i);
+    const key = `${Math.floor(x / size)}:${Math.floor(y / size)}`;
+    const cell = cells.get(key);
+    if (cell) cell.push(i);
+    else cells.set(key, [i]);
+  }
+  for (const members of cells.values()) {
+    if (members.length < 2) drawn.push(...members);
+    else clusters.push(cluster(units, o, members));
+  }
+  return drawn;
+}
+
+/** Lays units that stand on one spot out around it. */
+function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[], clusters: Cluster[]): void {
+  const touch = (touchPixels * o.scale) / o.pixelsPerUnit;
+  const cells = new Map<string, number[]>();
+  const standing = drawn.filter((i) => !(units.speedOf(i) > standingMps));
+  const cellOf = (v: number) => Math.floor(v / touch);
+  for (const i of standing) {
+    const [x, y] = units.fixed(i);
+    const key = `${cellOf(x)}:${cellOf(y)}`;
+    const cell = cells.get(key);
+    if (cell) cell.push(i);
+    else cells.set(key, [i]);
+  }
+  const taken = new Set<number>();
+  // In the order of ids, so that a heap is laid out the same way each time.
+  for (const i of [...standing].sort((a, b) => units.ids[a]! - units.ids[b]!)) {
+    if (taken.has(i)) continue;
+    const [x, y] = units.fixed(i);
+    const heap: number[] = [];
+    for (let cx = cellOf(x) - 1; cx <= cellOf(x) + 1; cx++) {
+      for (let cy = cellOf(y) - 1; cy <= cellOf(y) + 1; cy++) {
+        for (const j of cells.get(`${cx}:${cy}`) ?? []) {
+          if (taken.has(j)) continue;
+          const [jx, jy] = units.fixed(j);
+          if (Math.hypot(jx - x, jy - y) <= touch) heap.push(j);
+        }
+      }
+    }
+    for (const j of heap) taken.add(j);
+    if (heap.length < 2) continue;
+    heap.sort((a, b) => units.ids[a]! - units.ids[b]!);
+    if (heap.length > flowerMost) {
+      clusters.push(cluster(units, o, heap.filter((j) => units.tier[j]! < tier.distress && units.ids[j] !== o.selected)));
+      continue;
+    }
+    heap.forEach((j, n) => {
+      const radius = flowerPixels * Math.sqrt(n + 0.55);
+      units.offsets[j * 2] = radius * Math.cos(n * goldenAngle);
+      units.offsets[j * 2 + 1] = radius * Math.sin(n * goldenAngle);
+    });
+  }
+}
+
+function cluster(units: UnitLayer, o: CrowdOptions, members: readonly number[]): Cluster {
+  let x = 0;
+  let y = 0;
+  const tokens = new Map<string, number>();
+  for (const i of members) {
+    units.hidden[i] = 1;
+    const [mx, my] = units.fixed(i);
+    x += mx / members.length;
+    y += my / members.length;
+    const token = units.tokenOf(i);
+    tokens.set(token, (tokens.get(token) ?? 0) + 1);
+  }
+  // Twelfths are as fine as an eye sees, and keep the number of different pictures small.
+  const shares = [...tokens]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([token, n]) => `${token}:${coarse(n, members.length)}`)
+    .join(",");
+  return { x, y, icon: `donut|${shares}`, text: numbers(o.language).format(members.length) };
+}
+
+/** The share of n in a total, in steps of a twelfth, scaled so that the size class of the total survives. */
+function coarse(n: number, total: number): number {
+  const size = total > 99 ? 120 : total > 19 ? 36 : 12;
+  return Math.max(size / 12, (Math.round((n / total) * 12) * size) / 12);
+}
+
+const formats = new Map<Language, Intl.NumberFormat>();
+
+/** Numbers in the digits of the language. */
+export function numbers(language: Language): Intl.NumberFormat {
+  let format = formats.get(language);
+  if (!format) {
+    format = new Intl.NumberFormat(language === "fa" ? "fa-IR" : language === "zh" ? "zh-CN" : "en");
+    formats.set(language, format);
+  }
+  return format;
+}

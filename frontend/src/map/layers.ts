@@ -1,0 +1,425 @@
+import type { ExpressionSpecification, LayerSpecification } from "maplibre-gl";
+import { mapFont } from "../fonts";
+import type { Language } from "../preset";
+import { grey, type Palette } from "./palette";
+
+/** What the look of the map depends on. */
+export type Look = Readonly<{
+  palette: Palette;
+  language: Language;
+  /** The scale factor of everything that is drawn. */
+  scale: number;
+  /** False: the ground is grey. */
+  live: boolean;
+  /** Whether the city has a basemap and a mask. */
+  basemap: boolean;
+  mask: boolean;
+  layers: LayerSwitches;
+}>;
+
+/** Which groups of layers are shown. */
+export type LayerSwitches = Readonly<{
+  units: boolean;
+  incidents: boolean;
+  hazards: boolean;
+  shelters: boolean;
+  sites: boolean;
+  /** Names of places, streets and waters. */
+  labels: boolean;
+}>;
+
+/** Names of the sources. */
+export const source = {
+  basemap: "basemap",
+  mask: "mask",
+  incidents: "incidents",
+  hazards: "hazards",
+  hazardLabels: "hazard-labels",
+  shelters: "shelters",
+  sites: "sites",
+  assignments: "assignments",
+  selection: "selection",
+  clusters: "clusters",
+  callsigns: "callsigns",
+} as const;
+
+/** The layer of units is drawn by hand, under this layer. */
+export const aboveUnits = "clusters";
+
+/** Persian letters need more height to be as legible. */
+const textScale: Readonly<Record<Language, number>> = { fa: 1.14, zh: 1, en: 1 };
+
+/**
+ * All layers from bottom to top, as a pure function of the look: changing the look is setting what differs. The basemap
+ * is quiet on purpose, colour belongs to operations.
+ */
+export function mapLayers(look: Look): LayerSpecification[] {
+  return [...ground(look), ...(look.basemap ? basemap(look) : []), ...covered(look), ...operations(look)];
+}
+
+function ground({ palette, live }: Look): LayerSpecification[] {
+  return [{ id: "ground", type: "background", paint: { "background-color": tone(palette, live)("map-ground") } }];
+}
+
+function tone(palette: Palette, live: boolean): (token: string) => string {
+  return live ? palette.color : (token) => grey(palette.color(token));
+}
+
+/** The name in the language of the screen, else in the local one. */
+function nameIn(language: Language): ExpressionSpecification {
+  return ["coalesce", ["get", `name_${language}`], ["get", "name"]];
+}
+
+const anyOf = (...kinds: string[]): ExpressionSpecification => ["in", ["get", "kind"], ["literal", kinds]];
+const isKind = (kind: string): ExpressionSpecification => ["==", ["get", "kind"], kind];
+
+function basemap({ palette, language, scale: k, live, layers }: Look): LayerSpecification[] {
+  const color = tone(palette, live);
+  const t = k * textScale[language];
+  const from = (layer: string) => ({ source: source.basemap, "source-layer": layer });
+  /** Grows with the zoom; pairs of zoom and value at scale 1. */
+  const by = (factor: number, ...stops: number[]): ExpressionSpecification => [
+    "interpolate",
+    ["exponential", 1.5],
+    ["zoom"],
+    ...stops.map((v, i) => (i % 2 ? v * factor : v)),
+  ];
+  const width = (...stops: number[]) => by(k, ...stops);
+  const land = (kind: string, token: string): LayerSpecification => ({
+    ...{ id: `land-${kind}`, type: "fill", ...from("land"), filter: isKind(kind) },
+    paint: { "fill-color": color(token) },
+  });
+  const widths = {
+    motorway: [5, 0.6, 9, 1.4, 12, 2.6, 14, 5, 16, 10, 18, 24],
+    major: [7, 0.5, 11, 1.3, 13, 2.6, 15, 6, 18, 20],
+    middle: [9, 0.4, 12, 1.1, 14, 2.6, 16, 7, 18, 16],
+    street: [12, 0.4, 14, 1.4, 16, 4.4, 18, 12],
+    service: [13, 0.3, 15, 0.9, 18, 5],
+  } as const;
+  const round = { "line-cap": "round", "line-join": "round" } as const;
+  const road = (id: string, kinds: string[], token: string, size: readonly number[], minzoom: number): LayerSpecification => ({
+    ...{ id: `road-${id}`, type: "line", ...from("road"), minzoom, filter: anyOf(...kinds), layout: round },
+    paint: { "line-color": color(token), "line-width": width(...size) },
+  });
+  const casing = (id: string, kinds: string[], size: readonly number[], minzoom: number): LayerSpecification => ({
+    ...{ id: `road-${id}-casing`, type: "line", ...from("road"), minzoom, filter: anyOf(...kinds), layout: round },
+    paint: {
+      "line-color": color("map-casing"),
+      "line-width": width(...size.map((v, i) => (i % 2 ? v * 1.25 + 1.4 : v))),
+    },
+  });
+  const streets = ["residential", "unclassified", "living_street", "pedestrian"];
+  const label = layers.labels ? "visible" : "none";
+  const name = nameIn(language);
+  const halo = color("map-halo");
+  const medium = [...mapFont.medium];
+  const bold = [...mapFont.bold];
+  const onLine = (
+    id: string,
+    layer: string,
+    kinds: string[],
+    minzoom: number,
+    size: number | ExpressionSpecification,
+    token: string,
+    spacing: number,
+  ): LayerSpecification => ({
+    ...{ id, type: "symbol", ...from(layer), minzoom, filter: ["all", ["has", "name"], anyOf(...kinds)] },
+    layout: {
+      visibility: label,
+      "symbol-placement": "line",
+      "symbol-spacing": spacing * k,
+      "text-field": name,
+      "text-font": medium,
+      "text-size": size,
+      "text-max-angle": 35,
+      "text-padding": 6 * k,
+    },
+    paint: { "text-color": color(token), "text-halo-color": halo, "text-halo-width": 1.5 * k },
+  });
+  const place = (
+    id: string,
+    kinds: string[],
+    minzoom: number,
+    size: ExpressionSpecification,
+    token: string,
+    padding: number,
+    font: string[],
+  ): LayerSpecification => ({
+    ...{ id, type: "symbol", ...from("place"), minzoom, filter: anyOf(...kinds) },
+    layout: {
+      visibility: label,
+      "text-field": name,
+      "text-font": font,
+      "text-size": size,
+      "text-max-width": 8,
+      "text-padding": padding * k,
+      "symbol-sort-key": ["coalesce", ["get", "rank"], 99],
+    },
+    paint: { "text-color": color(token), "text-halo-color": halo, "text-halo-width": 1.7 * k },
+  });
+
+  return [
+    land("urban", "map-urban"),
+    land("farmland", "map-ground"),
+    land("industrial", "map-industrial"),
+    land("airport", "map-industrial"),
+    land("military", "map-industrial"),
+    land("railway", "map-industrial"),
+    land("education", "map-institution"),
+    land("hospital", "map-institution"),
+    land("green", "map-green"),
+    land("park", "map-park"),
+    land("wood", "map-wood"),
+    land("sand", "map-sand"),
+    land("rock", "map-sand"),
+    land("ice", "map-institution"),
+    {
+      ...{ id: "land-wetland", type: "fill", ...from("land"), filter: isKind("wetland") },
+      paint: { "fill-color": color("map-water"), "fill-opacity": 0.25 },
+    },
+    { id: "sea", type: "fill", ...from("sea"), paint: { "fill-color": color("map-sea") } },
+    { id: "water", type: "fill", ...from("water"), paint: { "fill-color": color("map-water") } },
+    {
+      ...{ id: "waterway", type: "line", ...from("waterway"), minzoom: 10 },
+      filter: ["!", ["has", "tunnel"]],
+      layout: round,
+      paint: {
+        "line-color": color("map-water"),
+        "line-width": width(10, 0.5, 14, 1.6, 18, 6),
+        "line-opacity": ["match", ["get", "kind"], ["stream", "ditch", "drain"], 0.6, 1],
+      },
+    },
+    land("runway", "map-runway"),
+    {
+      ...{ id: "building", type: "fill", ...from("building"), minzoom: 14 },
+      paint: { "fill-color": color("map-building"), "fill-outline-color": color("map-building-line") },
+    },
+    {
+      ...{ id: "rail", type: "line", ...from("rail"), minzoom: 11, filter: ["!", ["has", "service"]] },
+      paint: { "line-color": color("map-rail"), "line-width": width(11, 0.7, 16, 2.2), "line-dasharray": [4, 2] },
+    },
+    {
+      ...{ id: "ferry", type: "line", ...from("road"), filter: isKind("ferry") },
+      paint: { "line-color": color("map-ferry"), "line-width": width(12, 0.8, 16, 1.6), "line-dasharray": [3, 3] },
+    },
+    casing("street", streets, widths.street, 14),
+    casing("middle", ["secondary", "tertiary"], widths.middle, 13),
+    casing("major", ["primary", "trunk"], widths.major, 12),
+    casing("motorway", ["motorway"], widths.motorway, 11),
+    road("service", ["service", "track"], "map-service", widths.service, 14),
+    road("path", ["footway", "cycleway", "path", "steps", "bridleway"], "map-service", widths.service, 15.5),
+    road("street", streets, "map-street", widths.street, 12),
+    road("tertiary", ["tertiary"], "map-tertiary", widths.middle, 11),
+    road("secondary", ["secondary"], "map-secondary", widths.middle, 9),
+    road("primary", ["primary"], "map-primary", widths.major, 8),
+    road("trunk", ["trunk"], "map-trunk", widths.major, 6),
+    road("motorway", ["motorway"], "map-motorway", widths.motorway, 5),
+    {
+      ...{ id: "boundary", type: "line", ...from("boundary"), filter: ["<=", ["get", "level"], 6] },
+      paint: {
+        "line-color": color("map-boundary"),
+        "line-width": width(5, 0.7, 14, 1.6),
+        "line-dasharray": [4, 3],
+        "line-opacity": 0.55,
+      },
+    },
+    onLine("label-street", "road", streets, 15, 12 * t, "map-road-label", 380),
+    onLine("label-road", "road", ["tertiary", "secondary"], 13.5, by(t, 13, 11, 16, 13.5), "map-road-label", 420),
+    onLine("label-major", "road", ["primary", "trunk", "motorway"], 12, by(t, 12, 11, 16, 14), "map-road-label", 460),
+    onLine("label-water", "waterway", ["river", "canal"], 11, 13 * t, "map-water-label", 520),
+    place(
+      "label-quarter",
+      ["neighbourhood", "quarter", "hamlet", "locality"],
+      13.5,
+      by(t, 13, 11, 16, 14),
+      "map-place-minor",
+      22,
+      medium,
+    ),
+    place("label-suburb", ["suburb", "village", "island"], 11.5, by(t, 11, 11.5, 16, 16), "map-place-minor", 16, medium),
+    place("label-town", ["town"], 8, by(t, 8, 11.5, 14, 18), "map-place-minor", 10, medium),
+    place("label-city", ["city"], 4, by(t, 6, 13, 12, 21, 15, 26), "map-place", 8, bold),
+  ];
+}
+
+/** What the city does not cover says so by being darker, with a line around. */
+function covered({ palette, live, mask, scale: k }: Look): LayerSpecification[] {
+  if (!mask) return [];
+  const color = tone(palette, live);
+  return [
+    {
+      ...{ id: "mask", type: "fill", source: source.mask },
+      paint: { "fill-color": color("map-uncovered"), "fill-antialias": false },
+    },
+    {
+      ...{ id: "mask-line", type: "line", source: source.mask },
+      paint: { "line-color": color("map-uncovered-line"), "line-width": 1.5 * k, "line-dasharray": [2, 3] },
+    },
+  ];
+}
+
+function operations({ palette, language, scale: k, layers }: Look): LayerSpecification[] {
+  const { color } = palette;
+  const t = k * textScale[language];
+  const medium = [...mapFont.medium];
+  const bold = [...mapFont.bold];
+  const shown = (on: boolean) => ({ visibility: on ? ("visible" as const) : ("none" as const) });
+  const halo = { "text-color": color("label"), "text-halo-color": color("label-halo"), "text-halo-width": 2 * k };
+  const isSelected: ExpressionSpecification = ["boolean", ["get", "selected"], false];
+  return [
+    {
+      ...{ id: "hazard-fill", type: "fill", source: source.hazards },
+      layout: shown(layers.hazards),
+      filter: ["==", ["geometry-type"], "Polygon"],
+      paint: { "fill-color": color("hazard"), "fill-opacity": 0.12 },
+    },
+    {
+      ...{ id: "hazard-pattern", type: "fill", source: source.hazards },
+      layout: shown(layers.hazards),
+      filter: ["==", ["geometry-type"], "Polygon"],
+      paint: { "fill-pattern": ["concat", "hatch|", ["get", "pattern"]] },
+    },
+    {
+      ...{ id: "hazard-line", type: "line", source: source.hazards },
+      layout: { ...shown(layers.hazards), "line-join": "round" },
+      paint: {
+        "line-color": color("hazard"),
+        "line-width": ["case", isSelected, 5 * k, 2.5 * k],
+        "line-dasharray": [3, 1.5],
+      },
+    },
+    {
+      ...{ id: "assignment-casing", type: "line", source: source.assignments },
+      layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
+      paint: { "line-color": color("symbol-casing"), "line-width": 3.6 * k, "line-opacity": 0.7 },
+    },
+    {
+      ...{ id: "assignment", type: "line", source: source.assignments, filter: ["!", ["has", "preview"]] },
+      layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
+      paint: { "line-color": color("assignment"), "line-width": 1.6 * k, "line-opacity": 0.9 },
+    },
+    {
+      ...{ id: "assignment-preview", type: "line", source: source.assignments, filter: ["has", "preview"] },
+      layout: { "line-cap": "butt" },
+      paint: { "line-color": color("preview"), "line-width": 2.2 * k, "line-dasharray": [2.5, 2] },
+    },
+    {
+      ...{ id: "sites", type: "symbol", source: source.sites, minzoom: 11 },
+      layout: {
+        ...shown(layers.sites),
+        "icon-image": ["get", "icon"],
+        "icon-padding": 3 * k,
+        "symbol-sort-key": ["get", "order"],
+        "text-field": ["step", ["zoom"], "", 15, ["get", "name"]],
+        "text-font": medium,
+        "text-size": 12 * t,
+        "text-anchor": "top",
+        "text-offset": [0, 1],
+        "text-optional": true,
+        "text-max-width": 9,
+      },
+      filter: [">=", ["zoom"], ["get", "from"]],
+      paint: { ...halo, "text-color": color("map-place-minor"), "icon-opacity": 0.92 },
+    },
+    {
+      ...{ id: "shelters", type: "symbol", source: source.shelters, minzoom: 11.5 },
+      layout: {
+        ...shown(layers.shelters),
+        "icon-image": ["get", "icon"],
+        "icon-padding": 3 * k,
+        "symbol-sort-key": ["get", "order"],
+        "text-field": ["step", ["zoom"], "", 14.5, ["get", "name"]],
+        "text-font": medium,
+        "text-size": 12 * t,
+        "text-anchor": "top",
+        "text-offset": [0, 1.1],
+        "text-optional": true,
+        "text-max-width": 9,
+      },
+      filter: [">=", ["zoom"], ["get", "from"]],
+      paint: halo,
+    },
+    // Units are drawn here.
+    {
+      ...{ id: aboveUnits, type: "symbol", source: source.clusters },
+      layout: {
+        ...shown(layers.units),
+        "icon-image": ["get", "icon"],
+        "icon-allow-overlap": true,
+        "icon-ignore-placement": true,
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": 13 * t,
+        "text-allow-overlap": true,
+        "text-ignore-placement": true,
+      },
+      paint: { "text-color": color("cluster-text") },
+    },
+    {
+      ...{ id: "callsigns", type: "symbol", source: source.callsigns },
+      layout: {
+        ...shown(layers.units),
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": 12 * t,
+        "text-anchor": "top",
+        "text-offset": ["get", "offset"],
+        "text-padding": 2 * k,
+        "symbol-sort-key": ["get", "order"],
+      },
+      paint: halo,
+    },
+    {
+      ...{ id: "hazard-label", type: "symbol", source: source.hazardLabels },
+      layout: {
+        ...shown(layers.hazards),
+        "icon-image": ["get", "icon"],
+        "icon-allow-overlap": true,
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": 13.5 * t,
+        "text-anchor": "top",
+        "text-offset": [0, 1.1],
+        "text-optional": true,
+        "text-max-width": 12,
+      },
+      paint: halo,
+    },
+    {
+      ...{ id: "incidents", type: "symbol", source: source.incidents },
+      layout: {
+        ...shown(layers.incidents),
+        "icon-image": ["get", "icon"],
+        "icon-allow-overlap": true,
+        "icon-ignore-placement": true,
+        "symbol-sort-key": ["get", "order"],
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": ["case", [">=", ["get", "rank"], 3], 15.5 * t, 13.5 * t],
+        "text-anchor": "top",
+        "text-offset": ["get", "offset"],
+        "text-optional": true,
+        "text-max-width": 12,
+        "text-padding": 3 * k,
+      },
+      paint: { ...halo, "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
+    },
+    {
+      ...{ id: "selection-area", type: "fill", source: source.selection, filter: ["==", ["geometry-type"], "Polygon"] },
+      paint: { "fill-color": color("accuracy"), "fill-opacity": 0.1 },
+    },
+    {
+      ...{ id: "selection-edge", type: "line", source: source.selection, filter: ["==", ["geometry-type"], "Polygon"] },
+      paint: { "line-color": color("accuracy"), "line-width": 1.4 * k, "line-opacity": 0.8 },
+    },
+    {
+      ...{ id: "selection", type: "circle", source: source.selection, filter: ["==", ["geometry-type"], "Point"] },
+      paint: {
+        "circle-radius": ["*", k, ["get", "radius"]],
+        "circle-opacity": 0,
+        "circle-stroke-color": color("selection"),
+        "circle-stroke-width": 2.5 * k,
+      },
+    },
+  ];
+}

@@ -1,0 +1,713 @@
+import * as maplibregl from "maplibre-gl";
+import type { GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import "maplibre-gl/dist/maplibre-gl.css";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { Protocol } from "pmtiles";
+import { loadFonts } from "../fonts";
+import type { Language, Preset, Theme } from "../preset";
+import { text, type Feature, type Kind, type LngLat } from "../world/feature";
+import type { World } from "../world/world";
+import { Camera, type Bounds, type CameraState, type Padding } from "./camera";
+import { layOutCrowd, type Cluster } from "./crowd";
+import { drawImage, incidentSize, type ImageMaker } from "./images";
+import { aboveUnits, mapLayers, source, type LayerSwitches } from "./layers";
+import "./map.css";
+import * as operations from "./operations";
+import { readPalette, type Palette } from "./palette";
+import { mercatorX, mercatorY, tier, UnitLayer } from "./units";
+
+export type { Bounds, CameraState, LayerSwitches, Padding };
+
+maplibregl.setWorkerUrl(workerUrl);
+maplibregl.addProtocol("pmtiles", new Protocol().tile);
+
+/** How a map begins. */
+export type MapOptions = Readonly<{
+  preset: Preset;
+  language: Language;
+  theme: Theme;
+  /** The server's clock, Unix ms; NaN while it is not known. */
+  now: () => number;
+  /** The scale factor of everything that is drawn; default 1. */
+  scale?: number;
+  /** Whether a person may move it; default true. */
+  interactive?: boolean;
+  /** Address of the basemap (PMTiles); null or absent: a plain ground. */
+  basemap?: string | null;
+  /** Address of the ground that is not covered (GeoJSON); null or absent: none. */
+  mask?: string | null;
+  /** What the city covers. */
+  bounds?: Bounds | null;
+  center?: LngLat;
+  zoom?: number;
+  /** How much of the map panels cover, in pixels of the page. */
+  padding?: Padding;
+  /** Whether the view fits the incidents when their set changes; default true. */
+  follow?: boolean;
+  layers?: Partial<LayerSwitches>;
+  /** Up to this many units on the screen are drawn one by one; default 300. */
+  separateMax?: number;
+  /** Whose data the basemap is; default OpenStreetMap's. Always visible. */
+  attribution?: string;
+  /** Sensitive incidents; default shown. */
+  sensitive?: "shown" | "dimmed" | "hidden";
+}>;
+
+/** What a person pointed at. */
+export type Pick = Readonly<{
+  kind: Kind;
+  key: string;
+  at: LngLat;
+  /** Keys of what lies under it as well, nearest first. */
+  others: readonly string[];
+}>;
+
+/** A place that a person pointed at. */
+export type PointedAt = Readonly<{ at: LngLat; x: number; y: number; button: "primary" | "secondary" }>;
+
+/** What tests and a wall's health report ask. */
+export type MapStats = Readonly<{
+  /** Everything that there is to draw is drawn. */
+  idle: boolean;
+  units: number;
+  clusters: number;
+  zoom: number;
+  /** Milliseconds of this thread for the last frame of the stream in the layer of units, and for its last picture. */
+  updateMs: number;
+  renderMs: number;
+  /** Pictures drawn since the map was made. */
+  pictures: number;
+  contextLosses: number;
+  /** Errors of the map, the newest last. */
+  errors: readonly string[];
+}>;
+
+/** A map on the page. */
+export type MapView = Readonly<{
+  /** Marks a feature; null marks nothing. Does not move the view. */
+  select(key: string | null): void;
+  /** Moves to a feature or a place, and locks the view. */
+  fly(to: string | LngLat, zoom?: number): void;
+  fit(what: "incidents" | "city" | Bounds): void;
+  /** Resumes fitting the incidents, or locks the view where it is. */
+  follow(on: boolean): void;
+  onCamera(listener: (state: CameraState) => void): () => void;
+  /** A click: what it hit, or null for the ground. */
+  onPick(listener: (pick: Pick | null) => void): () => void;
+  /** A click of either button, wherever it was; a long press is a secondary one. Comes after `onPick`. */
+  onPoint(listener: (point: PointedAt) => void): () => void;
+  setTheme(theme: Theme): void;
+  setLanguage(language: Language): void;
+  setScale(scale: number): void;
+  /** False: the ground goes grey; shapes and words of operations stay. */
+  setLive(live: boolean): void;
+  setLayers(layers: Partial<LayerSwitches>): void;
+  setPadding(padding: Padding): void;
+  setSensitive(sensitive: "shown" | "dimmed" | "hidden"): void;
+  /** Ghost lines of an assignment that is being chosen. */
+  setPreview(preview: Readonly<{ incident: string; units: readonly string[] }> | null): void;
+  /** Pixels of the page, relative to the map. */
+  project(at: LngLat): readonly [x: number, y: number];
+  unproject(point: readonly [x: number, y: number]): LngLat;
+  stats(): MapStats;
+  destroy(): void;
+}>;
+
+const beatMs = 1000;
+/** Labels follow their units this often. */
+const callsignsMs = 500;
+const callsignsMost = 60;
+const callsignsZoom = 14;
+/** Slow layers are made anew at most this often. */
+const slowMs = 100;
+const pickRadius = 12;
+const pickRadiusTouch = 24;
+
+const allLayers: LayerSwitches = { units: true, incidents: true, hazards: true, shelters: true, sites: true, labels: true };
+
+/**
+ * Puts a map of the world into `container` and keeps it current until `destroy`. Colours come from the tokens as they
+ * apply to the container; set `data-theme` on the page before `setTheme`.
+ */
+export function createMap(container: HTMLElement, world: World, options: MapOptions): MapView {
+  return new View(container, world, options).handle;
+}
+
+class View {
+  readonly handle: MapView;
+  readonly #container: HTMLElement;
+  readonly #world: World;
+  readonly #preset: Preset;
+  readonly #map: MapLibre;
+  readonly #units: UnitLayer;
+  readonly #camera: Camera;
+  readonly #options: MapOptions;
+  #palette: Palette;
+  #theme: Theme;
+  #language: Language;
+  #scale: number;
+  #live = true;
+  #layers: LayerSwitches;
+  #sensitive: "shown" | "dimmed" | "hidden";
+  #selected = "";
+  #preview: Readonly<{ incident: string; units: readonly string[] }> | null = null;
+  #applied: readonly LayerSpecification[] = [];
+  #clusters: readonly Cluster[] = [];
+  #loaded = false;
+  #pictures = 0;
+  #contextLosses = 0;
+  #laidOut = false;
+  readonly #errors: string[] = [];
+  readonly #dirty = new Set<string>();
+  #slowTimer: ReturnType<typeof setTimeout> | undefined;
+  #slowAt = 0;
+  readonly #stops: (() => void)[] = [];
+  readonly #pickListeners = new Set<(pick: Pick | null) => void>();
+  readonly #pointListeners = new Set<(point: PointedAt) => void>();
+
+  constructor(container: HTMLElement, world: World, options: MapOptions) {
+    this.#container = container;
+    this.#world = world;
+    this.#options = options;
+    this.#preset = options.preset;
+    this.#theme = options.theme;
+    this.#language = options.language;
+    this.#scale = options.scale ?? 1;
+    this.#layers = { ...allLayers, ...options.layers };
+    this.#sensitive = options.sensitive ?? "shown";
+    this.#palette = readPalette(container);
+    container.classList.add("rasad-map");
+
+    this.#applied = mapLayers(this.#look());
+    const bounds = options.bounds ?? null;
+    this.#map = new maplibregl.Map({
+      container,
+      style: this.#style(),
+      ...(options.center || !bounds
+        ? { center: [...(options.center ?? [0, 20])] as [number, number], zoom: options.zoom ?? (options.center ? 12 : 1.5) }
+        : { bounds: [...bounds] as [number, number, number, number], fitBoundsOptions: { padding: 20 } }),
+      attributionControl: false,
+      interactive: options.interactive ?? true,
+      pitchWithRotate: false,
+      touchPitch: false,
+      maxPitch: 0,
+      fadeDuration: 0,
+      renderWorldCopies: false,
+      validateStyle: false,
+      reduceMotion: matchMedia("(prefers-reduced-motion: reduce)").matches,
+    });
+    const map = this.#map;
+    map.addControl(
+      new maplibregl.AttributionControl({
+        compact: false,
+        customAttribution: options.attribution ?? "© OpenStreetMap contributors",
+      }),
+    );
+    this.#units = new UnitLayer(world, this.#preset, this.#palette, options.now);
+    this.#units.motion = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#units.setScale(this.#scale);
+    this.#units.setVisible(this.#layers.units);
+    this.#camera = new Camera(map, bounds, options.follow ?? true, () => this.#incidentPlaces());
+    if (options.padding) this.#camera.setPadding(options.padding);
+
+    // Also after the context of the GPU was lost: the style comes back, what was put into it by hand does not.
+    map.on("style.load", () => this.#install());
+    map.on("styleimagemissing", ({ id }) => this.#addImage(id));
+    map.on("render", () => this.#pictures++);
+    map.on("error", ({ error }) => {
+      this.#errors.push(String(error?.message ?? error));
+      if (this.#errors.length > 20) this.#errors.shift();
+    });
+    map.on("webglcontextlost", () => this.#contextLosses++);
+    map.on("moveend", () => this.#layOut());
+    map.on("resize", () => this.#layOut());
+    map.on("click", (event) => this.#click(event, "primary"));
+    map.on("contextmenu", (event) => this.#click(event, "secondary"));
+    if (options.interactive ?? true) this.#hover();
+    this.#keepFocus();
+
+    this.#watch();
+    const beat = setInterval(() => this.#beat(), beatMs);
+    const labels = setInterval(() => this.#follow(), callsignsMs);
+    this.#stops.push(() => clearInterval(beat), () => clearInterval(labels), () => clearTimeout(this.#slowTimer));
+    if (this.#language === "zh") void this.#loadFonts();
+
+    this.handle = {
+      select: (key) => this.#select(key ?? ""),
+      fly: (to, zoom) => this.#fly(to, zoom),
+      fit: (what) => {
+        if (what === "incidents") this.#camera.fitIncidents();
+        else if (what === "city") this.#camera.fitHome();
+        else this.#camera.fit(what);
+      },
+      follow: (on) => this.#camera.follow(on),
+      onCamera: (listener) => this.#camera.onChange(listener),
+      onPick: (listener) => add(this.#pickListeners, listener),
+      onPoint: (listener) => add(this.#pointListeners, listener),
+      setTheme: (theme) => {
+        this.#theme = theme;
+        this.#palette = readPalette(container);
+        this.#units.setPalette(this.#palette, this.#preset);
+        this.#restyle(true);
+      },
+      setLanguage: (language) => {
+        this.#language = language;
+        void this.#loadFonts().then(() => {
+          this.#restyle(false);
+          this.#mark(...Object.values(source));
+          this.#layOut();
+        });
+      },
+      setScale: (scale) => {
+        this.#scale = scale;
+        this.#units.setScale(scale);
+        this.#restyle(true);
+        this.#layOut();
+      },
+      setLive: (live) => {
+        if (live === this.#live) return;
+        this.#live = live;
+        this.#restyle(false);
+      },
+      setLayers: (layers) => {
+        this.#layers = { ...this.#layers, ...layers };
+        this.#units.setVisible(this.#layers.units);
+        this.#restyle(false);
+      },
+      setPadding: (padding) => this.#camera.setPadding(padding),
+      setSensitive: (sensitive) => {
+        this.#sensitive = sensitive;
+        this.#mark(source.incidents);
+      },
+      setPreview: (preview) => {
+        this.#preview = preview;
+        this.#mark(source.assignments);
+      },
+      project: (at) => {
+        const { x, y } = map.project([at[0], at[1]]);
+        return [x, y];
+      },
+      unproject: ([x, y]) => {
+        const { lng, lat } = map.unproject([x, y]);
+        return [lng, lat];
+      },
+      stats: () => ({
+        idle: this.#loaded && this.#laidOut && this.#dirty.size === 0 && map.loaded() && map.areTilesLoaded() && !map.isMoving(),
+        units: this.#units.count,
+        clusters: this.#clusters.length,
+        zoom: map.getZoom(),
+        updateMs: this.#units.cost.update,
+        renderMs: this.#units.cost.render,
+        pictures: this.#pictures,
+        contextLosses: this.#contextLosses,
+        errors: [...this.#errors],
+      }),
+      destroy: () => {
+        for (const stop of this.#stops) stop();
+        this.#camera.destroy();
+        this.#units.destroy();
+        map.remove();
+        container.classList.remove("rasad-map");
+      },
+    };
+  }
+
+  // ---- The look ----
+
+  #look() {
+    const { basemap, mask } = this.#options;
+    return {
+      palette: this.#palette,
+      language: this.#language,
+      scale: this.#scale,
+      live: this.#live,
+      basemap: !!basemap,
+      mask: !!mask,
+      layers: this.#layers,
+    };
+  }
+
+  #style(): StyleSpecification {
+    const { basemap, mask } = this.#options;
+    const slow = Object.values(source).filter((id) => id !== source.basemap && id !== source.mask);
+    const empty = { type: "FeatureCollection", features: [] } as const;
+    return {
+      version: 8,
+      sources: {
+        ...(basemap && {
+          [source.basemap]: { type: "vector", url: `pmtiles://${new URL(basemap, location.href).href}` },
+        }),
+        ...(mask && { [source.mask]: { type: "geojson", data: new URL(mask, location.href).href, tolerance: 0 } }),
+        ...Object.fromEntries(slow.map((id) => [id, { type: "geojson", data: empty, maxzoom: 18, tolerance: 0.1 }])),
+      } as StyleSpecification["sources"],
+      layers: [...this.#applied],
+    };
+  }
+
+  #install(): void {
+    const map = this.#map;
+    if (!map.getLayer(this.#units.id)) map.addLayer(this.#units, aboveUnits);
+    this.#loaded = true;
+    this.#restyle(false);
+    this.#mark(...Object.values(source));
+    this.#layOut();
+  }
+
+  /** Sets what differs between the look that is and the one that should be. */
+  #restyle(images: boolean): void {
+    const map = this.#map;
+    if (!this.#loaded) return;
+    // The names and values come from layers of the right type; the setters know only one property at a time.
+    const paint = map.setPaintProperty.bind(map) as Setter;
+    const layout = map.setLayoutProperty.bind(map) as Setter;
+    const next = mapLayers(this.#look());
+    next.forEach((layer, i) => {
+      const was = this.#applied[i];
+      if (!was || was.id !== layer.id) return; // the list is the same for every look of one map
+      const change = (
+        before: Readonly<Record<string, unknown>>,
+        after: Readonly<Record<string, unknown>>,
+        set: (name: string, value: unknown) => void,
+      ) => {
+        for (const [name, value] of Object.entries(after)) {
+          if (JSON.stringify(before[name]) !== JSON.stringify(value)) set(name, value);
+        }
+      };
+      change(was.paint ?? {}, layer.paint ?? {}, (name, value) => paint(layer.id, name, value));
+      change(("layout" in was && was.layout) || {}, ("layout" in layer && layer.layout) || {}, (name, value) =>
+        layout(layer.id, name, value),
+      );
+    });
+    this.#applied = next;
+    if (!images) return;
+    for (const id of map.listImages()) {
+      if (!id.includes("|")) continue;
+      map.removeImage(id);
+      this.#addImage(id);
+    }
+  }
+
+  #addImage(id: string): void {
+    const maker: ImageMaker = { preset: this.#preset, palette: this.#palette, theme: this.#theme, scale: this.#scale };
+    const picture = drawImage(id, maker);
+    if (picture && !this.#map.hasImage(id)) this.#map.addImage(id, picture.data, { pixelRatio: picture.pixelRatio });
+  }
+
+  async #loadFonts(): Promise<void> {
+    const faces = await loadFonts(this.#language);
+    if (Object.keys(faces).length > 0) this.#map.setFontFaces(faces as Parameters<MapLibre["setFontFaces"]>[0]);
+  }
+
+  // ---- The world ----
+
+  #watch(): void {
+    const on = (kind: Kind, ...sources: string[]) =>
+      this.#stops.push(this.#world.onFeatures(kind, () => this.#mark(...sources)));
+    on("incident", source.incidents, source.assignments, source.selection);
+    on("hazard", source.hazards, source.hazardLabels);
+    on("shelter", source.shelters);
+    on("site", source.sites);
+    this.#stops.push(
+      this.#world.onFeatures("incident", () => this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key))),
+      this.#world.onFeatures("unit", () => {
+        if (!this.#laidOut) this.#layOut();
+      }),
+      this.#world.onFrame((change) => {
+        // An incident may move too. It is rare, so all are made anew.
+        const { rows } = this.#world;
+        for (let i = 0; i < change.movedCount; i++) {
+          const f = this.#world.byId(rows.id[change.moved[i]!]!);
+          if (f && f.kind !== "unit") this.#mark(...slowSources(f.kind));
+        }
+        if (change.keyframe) this.#layOut();
+      }),
+    );
+    this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
+  }
+
+  #slow(): operations.Slow {
+    return {
+      world: this.#world,
+      preset: this.#preset,
+      language: this.#language,
+      selected: this.#selected,
+      sensitive: this.#sensitive,
+    };
+  }
+
+  #openIncidents(): readonly Feature[] {
+    return operations.openIncidents(this.#slow());
+  }
+
+  #incidentPlaces(): readonly LngLat[] {
+    return this.#openIncidents().flatMap((f) => {
+      const at = this.#world.fix(f)?.at;
+      return at ? [at] : [];
+    });
+  }
+
+  #mark(...sources: string[]): void {
+    for (const id of sources) this.#dirty.add(id);
+    if (!this.#loaded || this.#slowTimer !== undefined || this.#dirty.size === 0) return;
+    const wait = Math.max(0, this.#slowAt + slowMs - performance.now());
+    this.#slowTimer = setTimeout(() => {
+      this.#slowTimer = undefined;
+      this.#slowAt = performance.now();
+      this.#renew();
+    }, wait);
+  }
+
+  #renew(): void {
+    const slow = this.#slow();
+    const place = (unit: Feature) => this.#placeOf(unit);
+    for (const id of this.#dirty) {
+      const target = this.#map.getSource<GeoJSONSource>(id);
+      if (!target || id === source.mask || id === source.basemap) continue;
+      switch (id) {
+        case source.incidents:
+          target.setData(operations.incidents(slow));
+          break;
+        case source.hazards:
+          target.setData(operations.hazards(slow));
+          break;
+        case source.hazardLabels:
+          target.setData(operations.hazardLabels(slow));
+          break;
+        case source.shelters:
+          target.setData(operations.shelters(slow));
+          break;
+        case source.sites:
+          target.setData(operations.sites(slow));
+          break;
+        case source.assignments:
+          target.setData(operations.assignments(slow, place, this.#preview));
+          break;
+        case source.selection:
+          target.setData(operations.selection(slow, place));
+          break;
+        case source.clusters:
+          target.setData(this.#clusterData());
+          break;
+        case source.callsigns:
+          target.setData(this.#callsignData());
+          break;
+      }
+    }
+    this.#dirty.clear();
+  }
+
+  /** Where a unit is shown now, degrees. */
+  #placeOf(unit: Feature): LngLat | null {
+    this.#units.settle();
+    const i = this.#units.indexOf(unit.id);
+    return i < 0 ? null : degrees(this.#units.shown(i));
+  }
+
+  // ---- Units ----
+
+  #beat(): void {
+    if (document.hidden) return;
+    this.#units.age();
+    if (!this.#map.isMoving()) this.#layOut();
+  }
+
+  #follow(): void {
+    if (document.hidden || !this.#loaded) return;
+    if (this.#showsCallsigns() || this.#selected) this.#mark(source.callsigns);
+    if (this.#selected) this.#mark(source.selection);
+    this.#mark(source.assignments);
+  }
+
+  #layOut(): void {
+    if (!this.#loaded) return;
+    const { west, east, north, south } = edges(this.#map);
+    this.#clusters = layOutCrowd(this.#units, {
+      view: { west, east, north, south },
+      pixelsPerUnit: 512 * 2 ** this.#map.getZoom(),
+      scale: this.#scale,
+      separateMax: this.#options.separateMax ?? 300,
+      language: this.#language,
+      selected: this.#world.get(this.#selected)?.id ?? 0,
+    });
+    this.#laidOut = true;
+    this.#mark(source.clusters, source.callsigns);
+  }
+
+  #clusterData(): GeoJSON.FeatureCollection {
+    return {
+      type: "FeatureCollection",
+      features: this.#clusters.map(({ x, y, icon, text: number }) => ({
+        type: "Feature",
+        geometry: { type: "Point", coordinates: [...degrees([x, y])] },
+        properties: { icon, text: number },
+      })),
+    };
+  }
+
+  #showsCallsigns(): boolean {
+    return this.#map.getZoom() >= callsignsZoom;
+  }
+
+  /** Names of the units that matter, where there is room: the selected one, those in distress, those that work. */
+  #callsignData(): GeoJSON.FeatureCollection {
+    const units = this.#units;
+    units.settle();
+    const { west, east, north, south } = edges(this.#map);
+    const selected = this.#world.get(this.#selected)?.id ?? 0;
+    const near = this.#showsCallsigns();
+    const features: GeoJSON.Feature[] = [];
+    const at = performance.now();
+    for (let i = units.count - 1; i >= 0 && features.length < callsignsMost; i--) {
+      const id = units.ids[i]!;
+      const t = units.tier[i]!;
+      if (id !== selected && (units.hidden[i] || !(t === tier.distress || (near && t >= tier.busy)))) continue;
+      const [x, y] = units.shown(i, at);
+      if (x < west || x > east || y < north || y > south) continue;
+      const feature = this.#world.byId(id);
+      if (!feature) continue;
+      const big = id === selected || t === tier.distress;
+      const em = 12;
+      features.push({
+        type: "Feature",
+        id,
+        geometry: { type: "Point", coordinates: [...degrees([x, y])] },
+        properties: {
+          text: text(feature, "name") || feature.key,
+          order: id === selected ? 0 : 4 - t,
+          offset: [units.offsets[i * 2]! / em, ((big ? 17 : 8) + units.offsets[i * 2 + 1]!) / em],
+        },
+      });
+    }
+    return { type: "FeatureCollection", features };
+  }
+
+  #select(key: string): void {
+    this.#selected = key;
+    const feature = this.#world.get(key);
+    this.#units.select(feature?.kind === "unit" ? feature.id : 0);
+    this.#mark(source.selection, source.callsigns, source.hazards);
+    this.#layOut();
+  }
+
+  #fly(to: string | LngLat, zoom?: number): void {
+    if (typeof to !== "string") {
+      this.#camera.fly(to, zoom);
+      return;
+    }
+    const feature = this.#world.get(to);
+    const at = feature && this.#world.fix(feature)?.at;
+    if (at) this.#camera.fly(at, zoom);
+  }
+
+  // ---- The pointer ----
+
+  /** What lies under a point of the map, the one that is meant first. */
+  #under(x: number, y: number, radius: number): Feature[] {
+    const found = new Map<Feature, number>();
+    const offer = (feature: Feature | undefined, distance: number) => {
+      if (feature && distance < (found.get(feature) ?? Infinity)) found.set(feature, distance);
+    };
+    for (const { id, distance } of this.#units.pick(x, y, radius)) offer(this.#world.byId(id), distance);
+    const layers = ["incidents", "shelters", "sites", "hazard-label", "hazard-line"].filter((id) => this.#map.getLayer(id));
+    const box: [[number, number], [number, number]] = [
+      [x - radius, y - radius],
+      [x + radius, y + radius],
+    ];
+    for (const hit of this.#map.queryRenderedFeatures(box, { layers })) {
+      const feature = this.#world.byId(Number(hit.id));
+      const at = feature && this.#world.fix(feature)?.at;
+      if (!at) continue;
+      const point = this.#map.project([at[0], at[1]]);
+      const size = feature.kind === "incident" ? incidentSize(this.#preset, text(feature, "priority")) : 18;
+      // A large symbol is hit anywhere on it, but what lies right under the pointer is meant before it.
+      offer(feature, Math.max(4, Math.hypot(point.x - x, point.y - y) - (size * this.#scale) / 2 + 4));
+    }
+    if (found.size === 0) {
+      for (const hit of this.#map.queryRenderedFeatures([x, y], { layers: ["hazard-fill"] })) {
+        offer(this.#world.byId(Number(hit.id)), radius);
+      }
+    }
+    return [...found].sort((a, b) => a[1] - b[1] || a[0].id - b[0].id).map(([feature]) => feature);
+  }
+
+  #click(event: maplibregl.MapMouseEvent, button: "primary" | "secondary"): void {
+    const { x, y } = event.point;
+    const touch = "pointerType" in event.originalEvent && event.originalEvent.pointerType === "touch";
+    if (button === "primary") {
+      const hits = this.#under(x, y, (touch ? pickRadiusTouch : pickRadius) * this.#scale);
+      const first = hits[0];
+      if (!first && this.#zoomToCluster(x, y)) return;
+      const pick = first
+        ? { kind: first.kind, key: first.key, at: this.#world.fix(first)!.at, others: hits.slice(1).map((f) => f.key) }
+        : null;
+      for (const listener of this.#pickListeners) listener(pick);
+    }
+    const at: LngLat = [event.lngLat.lng, event.lngLat.lat];
+    for (const listener of this.#pointListeners) listener({ at, x, y, button });
+  }
+
+  #zoomToCluster(x: number, y: number): boolean {
+    const hit = this.#map.queryRenderedFeatures([x, y], { layers: [aboveUnits] })[0];
+    if (!hit || hit.geometry.type !== "Point") return false;
+    const [lng = 0, lat = 0] = hit.geometry.coordinates;
+    this.#camera.fly([lng, lat], this.#map.getZoom() + 1.6);
+    return true;
+  }
+
+  #hover(): void {
+    let last = 0;
+    this.#map.on("mousemove", ({ point }) => {
+      if (performance.now() - last < 80 || this.#map.isMoving()) return;
+      last = performance.now();
+      this.#map.getCanvas().style.cursor = this.#under(point.x, point.y, pickRadius * this.#scale).length ? "pointer" : "";
+    });
+  }
+
+  /** A click on the map leaves the focus where somebody types. */
+  #keepFocus(): void {
+    const keep = (event: Event) => {
+      const active = document.activeElement;
+      if (active instanceof HTMLElement && active.matches("input, textarea, select, [contenteditable]")) event.preventDefault();
+    };
+    this.#container.addEventListener("mousedown", keep, true);
+    this.#stops.push(() => this.#container.removeEventListener("mousedown", keep, true));
+  }
+}
+
+type Setter = (layer: string, name: string, value: unknown) => void;
+
+function slowSources(kind: Kind): string[] {
+  switch (kind) {
+    case "incident":
+      return [source.incidents, source.assignments, source.selection];
+    case "hazard":
+      return [source.hazards, source.hazardLabels];
+    case "shelter":
+      return [source.shelters];
+    case "site":
+      return [source.sites];
+    default:
+      return [];
+  }
+}
+
+function edges(map: MapLibre): { west: number; east: number; north: number; south: number } {
+  const bounds = map.getBounds();
+  return {
+    west: mercatorX(bounds.getWest() * 1e7),
+    east: mercatorX(bounds.getEast() * 1e7),
+    north: mercatorY(bounds.getNorth() * 1e7),
+    south: mercatorY(bounds.getSouth() * 1e7),
+  };
+}
+
+/** Degrees of a mercator place. */
+function degrees([x, y]: readonly [number, number]): LngLat {
+  const lat = (2 * Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) - Math.PI / 2) * (180 / Math.PI);
+  return [(x - 0.5) * 360, lat];
+}
+
+function add<L>(set: Set<L>, listener: L): () => void {
+  set.add(listener);
+  return () => set.delete(listener);
+}

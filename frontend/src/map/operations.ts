@@ -1,0 +1,205 @@
+import type { Feature as GeoFeature, FeatureCollection, Geometry, Position } from "geojson";
+import { byCode, scaleValue, type Language, type Preset } from "../preset";
+import { flag, geometry, list, text, type Feature, type LngLat } from "../world/feature";
+import type { World } from "../world/world";
+import { incidentSize } from "./images";
+
+/** GeoJSON of the slow layers: a few hundred features, made anew when one of them changed. */
+export type Slow = Readonly<{
+  world: World;
+  preset: Preset;
+  language: Language;
+  /** Key of what is selected; "" nothing. */
+  selected: string;
+  /** Sensitive incidents are shown, dimmed, or not at all. */
+  sensitive: "shown" | "dimmed" | "hidden";
+}>;
+
+const collection = (features: GeoFeature[]): FeatureCollection => ({ type: "FeatureCollection", features });
+
+const point = (at: LngLat | readonly number[], properties: Record<string, unknown>, id: number): GeoFeature => ({
+  type: "Feature",
+  id,
+  geometry: { type: "Point", coordinates: [...at] as Position },
+  properties,
+});
+
+/** Whether an incident is over. */
+export function isOver(preset: Preset, incident: Feature): boolean {
+  return byCode(preset.incident_statuses, text(incident, "status"))?.final ?? false;
+}
+
+/** The open incidents, those that are worse on top. */
+export function openIncidents({ world, preset, sensitive }: Pick<Slow, "world" | "preset" | "sensitive">): Feature[] {
+  return world.features("incident").filter((f) => {
+    if (isOver(preset, f)) return false;
+    return sensitive !== "hidden" || !byCode(preset.incident_types, text(f, "type"))?.sensitive;
+  });
+}
+
+/** What stands under an incident: its name, else its type. */
+export function incidentLabel(preset: Preset, language: Language, incident: Feature): string {
+  return text(incident, "name") || (byCode(preset.incident_types, text(incident, "type"))?.label[language] ?? incident.key);
+}
+
+export function incidents(slow: Slow): FeatureCollection {
+  const { world, preset, language } = slow;
+  return collection(
+    openIncidents(slow).flatMap((f) => {
+      const at = world.fix(f)?.at;
+      if (!at) return [];
+      const priority = text(f, "priority");
+      const type = text(f, "type");
+      const rank = scaleValue(preset, "priority", priority)?.rank ?? 0;
+      const size = incidentSize(preset, priority);
+      const dim = slow.sensitive === "dimmed" && (byCode(preset.incident_types, type)?.sensitive ?? false);
+      const properties = {
+        icon: `incident|${type}|${priority}`,
+        text: dim ? "" : incidentLabel(preset, language, f),
+        rank,
+        order: rank,
+        // In ems of the label, which is larger where the incident is worse.
+        offset: [0, (size / 2 + 4) / (rank >= 3 ? 15.5 : 13.5)],
+        dim,
+      };
+      return [point(at, properties, f.id)];
+    }),
+  );
+}
+
+/** Areas and lines of hazards. */
+export function hazards({ world, selected }: Slow): FeatureCollection {
+  return collection(
+    activeHazards(world).flatMap((f) => {
+      const shape = geometry(f);
+      if (!shape) return [];
+      const properties = { pattern: flag(f, "impassable") ? "hard" : "soft", selected: f.key === selected };
+      return [{ type: "Feature" as const, id: f.id, geometry: shape, properties }];
+    }),
+  );
+}
+
+/** Signs and names of hazards. */
+export function hazardLabels({ world, preset, language }: Slow): FeatureCollection {
+  return collection(
+    activeHazards(world).flatMap((f) => {
+      const at = world.fix(f)?.at;
+      if (!at) return [];
+      const type = text(f, "type");
+      const name = text(f, "name") || (byCode(preset.hazard_types, type)?.label[language] ?? f.key);
+      return [point(at, { icon: `hazard|${type}`, text: name }, f.id)];
+    }),
+  );
+}
+
+/** A hazard that says nothing of `active` is active: forgetting one is worse than showing an old one. */
+function activeHazards(world: World): readonly Feature[] {
+  return world.features("hazard").filter((f) => f.props["active"] !== false);
+}
+
+export function shelters({ world, preset, language }: Slow): FeatureCollection {
+  return collection(
+    world.features("shelter").flatMap((f) => {
+      const at = world.fix(f)?.at;
+      if (!at) return [];
+      const status = text(f, "status");
+      const admits = byCode(preset.shelter_statuses, status)?.admits ?? false;
+      const unconfirmed = flag(f, "derived") || status === "unconfirmed" || status === "";
+      const properties = {
+        icon: `shelter|${text(f, "type")}|${status}`,
+        name: nameIn(f, language),
+        order: admits ? 0 : 1,
+        // Nobody vouches for a door that was only guessed from a school: it is not shown from afar.
+        from: unconfirmed ? 15 : 11.5,
+      };
+      return [point(at, properties, f.id)];
+    }),
+  );
+}
+
+/** Stations and hospitals are seen from afar, hydrants from near. */
+const siteZoom: Readonly<Record<string, number>> = {
+  hospital: 11,
+  fire_station: 11.5,
+  police: 12,
+  ambulance_station: 12,
+  helipad: 13,
+  airport: 11,
+  power_plant: 13,
+  hydrant: 16.5,
+  fuel: 15.5,
+  kindergarten: 15,
+  school: 14.5,
+};
+const siteZoomOther = 14.5;
+
+export function sites({ world, language }: Slow): FeatureCollection {
+  return collection(
+    world.features("site").flatMap((f) => {
+      const at = world.fix(f)?.at;
+      if (!at) return [];
+      const type = text(f, "type");
+      const from = siteZoom[type] ?? siteZoomOther;
+      return [point(at, { icon: `site|${type}`, name: nameIn(f, language), order: from, from }, f.id)];
+    }),
+  );
+}
+
+function nameIn(f: Feature, language: Language): string {
+  return text(f, `name_${language}`) || text(f, "name");
+}
+
+/** Thin lines from units to the incidents that they are assigned to. `place` says where a unit is shown. */
+export function assignments(
+  slow: Slow,
+  place: (unit: Feature) => LngLat | null,
+  preview: Readonly<{ incident: string; units: readonly string[] }> | null,
+): FeatureCollection {
+  const { world, preset } = slow;
+  const lines: GeoFeature[] = [];
+  const draw = (incident: Feature, unit: Feature | undefined, properties: Record<string, unknown>) => {
+    const to = world.fix(incident)?.at;
+    const from = unit && place(unit);
+    if (!to || !from) return;
+    lines.push({
+      type: "Feature",
+      geometry: { type: "LineString", coordinates: [[...from] as Position, [...to] as Position] },
+      properties,
+    });
+  };
+  for (const incident of world.features("incident")) {
+    if (isOver(preset, incident)) continue;
+    for (const key of list(incident, "assigned")) draw(incident, world.get(key), {});
+  }
+  const target = preview && world.get(preview.incident);
+  if (target) for (const key of preview.units) draw(target, world.get(key), { preview: true });
+  return collection(lines);
+}
+
+const earthRadiusM = 6_371_008.8;
+
+/** A circle on the ground as a polygon. */
+export function circle([lng, lat]: LngLat, radiusM: number): Geometry {
+  const ring: Position[] = [];
+  const across = Math.cos((lat * Math.PI) / 180);
+  for (let i = 0; i <= 64; i++) {
+    const a = (i / 32) * Math.PI;
+    const degrees = (radiusM / earthRadiusM) * (180 / Math.PI);
+    ring.push([lng + (degrees * Math.cos(a)) / Math.max(0.01, across), lat + degrees * Math.sin(a)]);
+  }
+  return { type: "Polygon", coordinates: [ring] };
+}
+
+/** What marks the selected feature: the accuracy of a unit, a ring around anything else with a place. */
+export function selection({ world, preset, selected }: Slow, place: (unit: Feature) => LngLat | null): FeatureCollection {
+  const f = selected ? world.get(selected) : undefined;
+  const fix = f && world.fix(f);
+  if (!f || !fix) return collection([]);
+  if (f.kind === "unit") {
+    const at = place(f);
+    if (!at || !fix.accuracyM) return collection([]);
+    return collection([{ type: "Feature", geometry: circle(at, fix.accuracyM), properties: {} }]);
+  }
+  const radius = f.kind === "incident" ? incidentSize(preset, text(f, "priority")) / 2 + 7 : 19;
+  return collection([point(fix.at, { radius }, f.id)]);
+}
