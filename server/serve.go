@@ -11,10 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"rasad/fixtures"
 	"rasad/frontend"
@@ -58,6 +58,7 @@ type server struct {
 	world    *geo.World
 	seq      *streams.Sequencer
 	hub      *streams.Hub
+	pretend  atomic.Bool // the world holds simulated units
 	api      *api.API
 	monitor  *feeds.Monitor
 	city     *city.City
@@ -132,14 +133,14 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	}
 
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	simulated := c.Demo || anySimulated(world.View())
-	s.hub = streams.NewHub(world, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Simulated: simulated, Metrics: metrics})
+	s.pretend.Store(simulated)
+	s.hub = streams.NewHub(world, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Metrics: metrics})
 	policy := policyOf(preset)
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
-		World: world, Journal: journal, Publish: s.hub.Publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
+		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
 	})
 	s.monitor = feeds.NewMonitor(s.seq, log, metrics)
@@ -149,7 +150,9 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	s.api, err = api.New(api.Deps{
 		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
-		CreateUnknown: c.Demo, Simulated: simulated, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
+		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
+		// The journal counts in the default registry, as does the Go runtime.
+		Gather: prometheus.Gatherers{metrics, prometheus.DefaultGatherer},
 	})
 	if err != nil {
 		return nil, err
@@ -229,14 +232,25 @@ func (s *server) beat(ctx context.Context) {
 	t := time.NewTicker(250 * time.Millisecond)
 	defer t.Stop()
 	for {
+		st := s.seq.Status()
+		s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load()})
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			st := s.seq.Status()
-			s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording})
 		}
 	}
+}
+
+// publish shows a frame to the hub. The first simulated unit marks every screen
+// at once; the mark goes when a look at the whole world finds none any more.
+func (s *server) publish(f *streams.Frame) {
+	for _, p := range f.Put {
+		if p.Kind == geo.Unit && !s.pretend.Load() && p.Props.Bool("simulated") {
+			s.pretend.Store(true)
+		}
+	}
+	s.hub.Publish(f)
 }
 
 func (s *server) snapshots(ctx context.Context) {
@@ -247,6 +261,7 @@ func (s *server) snapshots(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			s.pretend.Store(s.config.Demo || anySimulated(s.world.View()))
 			if err := s.journal.Snapshot(ctx, s.world.View(), s.seq.Answers()); err != nil && ctx.Err() == nil {
 				s.log.Warn("no keyframe was written", "error", err)
 			}
@@ -346,15 +361,18 @@ func (s *server) enrolSites(ctx context.Context) {
 }
 
 func (s *server) enrolSite(ctx context.Context, raw json.RawMessage) error {
-	parsed, err := geo.ParseGeoJSON(raw)
+	place, props, key, err := geo.ParseGeoJSON(raw)
 	if err != nil {
 		return err
 	}
-	if _, there := s.world.View().Get(parsed.ID); there {
+	if _, there := s.world.View().Get(key); there {
 		return &geo.Refusal{Class: geo.Conflict, Code: "key-taken", Detail: "the site is in the world already"}
 	}
-	kind := parsed.Props.Text("kind")
-	_, err = s.propose(ctx, "feature.create", geo.Input{Key: parsed.ID, Kind: geo.Kind(kind), At: parsed.At, Shape: parsed.Shape, Props: parsed.Props})
+	in := geo.Input{Key: key, Kind: geo.Kind(props.Text("kind")), Shape: place.Shape, Props: props}
+	if place.Placed {
+		in.At = &place.At
+	}
+	_, err = s.propose(ctx, "feature.create", in)
 	return err
 }
 

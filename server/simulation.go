@@ -464,7 +464,7 @@ func (s *simulation) snapDegrees(lng, lat float64) place {
 	if s.graph != nil {
 		if n, _, ok := s.graph.Nearest(lng, lat); ok {
 			at := s.graph.Node(n)
-			return place{geo.LngLat{Lng: at.Lng, Lat: at.Lat}, n}
+			return place{geo.LngLat{Lng: at.Lon, Lat: at.Lat}, n}
 		}
 	}
 	at, _ := geo.At(lng, lat) // clamped above
@@ -511,12 +511,12 @@ func (s *simulation) route(a, b place) []leg {
 		}
 	}
 	start := s.graph.Node(a.node) // a vehicle may stand between two junctions
-	add(geo.LngLat{Lng: start.Lng, Lat: start.Lat}, 8, a.node)
+	add(geo.LngLat{Lng: start.Lon, Lat: start.Lat}, 8, a.node)
 	for _, id := range edges {
 		e := s.graph.Edge(id)
 		mps := e.Metres / max(e.Seconds, 0.1)
 		for _, p := range s.graph.Shape(id) {
-			add(geo.LngLat{Lng: p.Lng, Lat: p.Lat}, mps, e.To)
+			add(geo.LngLat{Lng: p.Lon, Lat: p.Lat}, mps, e.To)
 		}
 	}
 	return way
