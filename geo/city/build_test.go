@@ -2,6 +2,7 @@ package city
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -368,6 +369,18 @@ func TestBuildRefusesInput(t *testing.T) {
 		if rep, err := Build(t.Context(), o); err == nil || rep == nil {
 			t.Errorf("%s: got no error", name)
 		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(out, "*")); len(files) > 0 {
+		t.Errorf("left behind: %v", files)
+	}
+}
+
+func TestBuildStopsWhenAsked(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out := filepath.Join(t.TempDir(), "city")
+	if _, err := Build(ctx, Options{In: newTown().file(t), Out: out}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if files, _ := filepath.Glob(filepath.Join(out, "*")); len(files) > 0 {
 		t.Errorf("left behind: %v", files)

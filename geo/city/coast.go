@@ -19,8 +19,8 @@ import (
 // strip that the edge of an extract took away, some 5 km.
 const mouthDegreesMax = 0.06
 
-// seaReport says how the sea was made.
-type seaReport struct {
+// SeaReport says how the sea was made of the coastlines.
+type SeaReport struct {
 	Ways    int `json:"ways"`    // coastline ways
 	Joined  int `json:"joined"`  // open ends joined to each other
 	Carried int `json:"carried"` // open ends carried to the edge of the map
@@ -31,9 +31,9 @@ type seaReport struct {
 // sea makes the sea inside box. Where coasts lie open there is more than one way to close them;
 // swallowed says what share of the city a sea would drown, and the one that drowns least is
 // taken. It is nil where there is no coast, or all of it lies outside the box.
-func sea(ways []orb.LineString, box orb.Bound, swallowed func(orb.MultiPolygon) float64) (orb.MultiPolygon, seaReport) {
+func sea(ways []orb.LineString, box orb.Bound, swallowed func(orb.MultiPolygon) float64) (orb.MultiPolygon, SeaReport) {
 	var best orb.MultiPolygon
-	var bestReport seaReport
+	var bestReport SeaReport
 	least := math.Inf(1)
 	for _, reach := range [...]float64{mouthDegreesMax, mouthDegreesMax / 10, 0} {
 		got, rep := seaWithin(ways, box, reach)
@@ -47,8 +47,8 @@ func sea(ways []orb.LineString, box orb.Bound, swallowed func(orb.MultiPolygon) 
 	return best, bestReport
 }
 
-func seaWithin(ways []orb.LineString, box orb.Bound, reach float64) (orb.MultiPolygon, seaReport) {
-	rep := seaReport{Ways: len(ways)}
+func seaWithin(ways []orb.LineString, box orb.Bound, reach float64) (orb.MultiPolygon, SeaReport) {
+	rep := SeaReport{Ways: len(ways)}
 	chains := joinCoast(ways)
 	chains = joinMouths(chains, box, reach, &rep)
 
@@ -145,7 +145,7 @@ func joinCoast(ways []orb.LineString) []orb.LineString {
 
 // joinMouths joins an end that lies open inside the box to the nearest open start, nearest pair
 // first, its own start included: that closes an island the extract cut.
-func joinMouths(chains []orb.LineString, box orb.Bound, reach float64, rep *seaReport) []orb.LineString {
+func joinMouths(chains []orb.LineString, box orb.Bound, reach float64, rep *SeaReport) []orb.LineString {
 	if reach == 0 {
 		return chains
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,18 +33,29 @@ func testdata(t testing.TB, name string) string {
 	return filepath.Join(module.Dir, "testdata", name)
 }
 
+// cpuSeconds is the processor time that this process has used.
+func cpuSeconds(t *testing.T) float64 {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
 func TestDemoCity(t *testing.T) {
 	in, dir := testdata(t, "delaware-latest.osm.pbf"), t.TempDir()
 	names := filepath.Join("demo", "wilmington.csv")
-	start := time.Now()
+	start, cpu := time.Now(), cpuSeconds(t)
 	rep, err := Build(t.Context(), Options{In: in, Out: dir, BBox: &demoBBox, Overlays: []Overlay{{Path: names}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	took := time.Since(start)
-	t.Logf("built in %v: %v", took.Round(time.Millisecond), rep.Took)
-	if took > 30*time.Second {
-		t.Errorf("the demo city took %v, at most 30 s", took)
+	cpu = cpuSeconds(t) - cpu
+	t.Logf("built in %v, %.1f s of processor: %v", time.Since(start).Round(time.Millisecond), cpu, rep.Took)
+	// 30 s on two cores, judged by processor time: what else the machine does must not fail this.
+	if cpu > 60 {
+		t.Errorf("the demo city took %.1f s of processor, at most 60", cpu)
 	}
 	if len(rep.Warnings) > 0 {
 		t.Errorf("warnings: %q", rep.Warnings)

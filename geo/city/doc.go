@@ -30,12 +30,12 @@
 //	water     polygon   4-14   kind: water river reservoir basin pool; name* from z12
 //	waterway  line      9-14   kind: river canal stream drain ditch; name*; tunnel intermittent
 //	building  polygon   13-14  levels (int, z14)
-//	boundary  line      3-14   level (int: OSM admin_level 2-10, 2 is a country); maritime
+//	boundary  line      3-14   level (int: OSM admin_level 2-11, 2 is a country); maritime
 //	coast     line      4-14   (none)
 //	rail      line      9-14   kind: rail light_rail subway tram narrow_gauge monorail funicular; service bridge tunnel
 //	road      line      5-14   kind: motorway trunk primary secondary tertiary unclassified residential living_street
 //	                           pedestrian service track cycleway footway path steps bridleway construction ferry
-//	                           rank (int, 1 motorway .. 9 path); link bridge tunnel;
+//	                           rank (int, 1 motorway .. 9 path); link; bridge tunnel from z12;
 //	                           ref from z8; name* from z12; from z13 oneway (1 along the line, -1 against it),
 //	                           private, layer (int)
 //	place     point     2-14   kind: country state city town village suburb quarter neighbourhood hamlet locality

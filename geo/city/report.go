@@ -43,7 +43,7 @@ type Report struct {
 	Sites         map[string]int    `json:"sites"`
 	Merged        int               `json:"merged"` // elements merged into the site of their campus
 	RoadKm        float64           `json:"road_km"`
-	Sea           seaReport         `json:"sea"`
+	Sea           SeaReport         `json:"sea"`
 	SeaSwallows   float64           `json:"sea_swallows"` // share of buildings that would stand in the sea
 	Skipped       []Note            `json:"skipped"`
 	Repaired      []Note            `json:"repaired"`
