@@ -102,9 +102,9 @@ func (f *Frame) Merge(next *Frame) *Frame {
 		panic(fmt.Sprintf("streams: overlay %d of %d merged into the recorded frame %d", next.Live, next.Seq, f.Seq))
 	}
 	out := *f
-	out.Term, out.Seq, out.Time, out.State = next.Term, next.Seq, next.Time, next.State
+	out.Term, out.Seq, out.State = next.Term, next.Seq, next.State
 	if !next.Heartbeat() {
-		out.Live = next.Live
+		out.Live, out.Time = next.Live, next.Time
 	}
 	if out.Overlay() {
 		out.State = 0

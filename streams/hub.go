@@ -420,16 +420,10 @@ func (h *Hub) heartbeat(now time.Time, seq, hash uint64, at geo.Millis) (*Frame,
 	k := hubBeatKey{seq, hash, h.statusNo}
 	f := h.beats[k]
 	if f == nil {
-		f = h.privateBeat(now, seq, hash, at, 0)
+		f = &Frame{V: FormatVersion, World: h.world, Epoch: h.epoch, Base: seq, Seq: seq, Time: at, State: hash, Status: h.statusAt(now), shared: h.share(h.now.view)}
 		h.beats[k] = f
 	}
 	return f, h.statusNo
-}
-
-func (h *Hub) privateBeat(now time.Time, seq, hash uint64, at geo.Millis, echo uint32) *Frame {
-	f := &Frame{V: FormatVersion, World: h.world, Epoch: h.epoch, Base: seq, Seq: seq, Time: at, State: hash, Status: h.statusAt(now), shared: h.share(h.now.view)}
-	f.Status.Echo = echo
-	return f
 }
 
 // Subscription is one reader of a [Hub]. Next is for one goroutine; the other
@@ -446,7 +440,6 @@ type Subscription struct {
 	hash    uint64
 	time    geo.Millis
 	settled bool // hash and time are those of seq
-	echo    uint32
 
 	statusNo uint64
 	nextBeat time.Time
@@ -490,14 +483,6 @@ func (s *Subscription) resume(from Resume) {
 func (s *Subscription) SetEvery(every time.Duration) {
 	s.mu.Lock()
 	s.rate = hubRate(every)
-	s.mu.Unlock()
-	s.wake()
-}
-
-// Echo asks for a heartbeat at once that carries n and the exact clock.
-func (s *Subscription) Echo(n uint32) {
-	s.mu.Lock()
-	s.echo = n
 	s.mu.Unlock()
 	s.wake()
 }
@@ -606,15 +591,7 @@ func (s *Subscription) step(now time.Time) (*Frame, hubWait, error) {
 			return s.advance(to.hubState, now), w, nil
 		}
 	}
-	if s.echo != 0 {
-		h.mu.Lock()
-		f := h.privateBeat(now, s.seq, s.hash, s.time, s.echo)
-		h.mu.Unlock()
-		s.echo, s.statusNo = 0, statusNo
-		s.beatAfter(now)
-		return f, w, nil
-	}
-	if s.statusNo != statusNo {
+	if s.statusNo != statusNo || !now.Before(s.nextBeat) { // before the changes: there may always be some
 		return s.beat(now), w, nil
 	}
 	if s.rate == 0 {
@@ -635,9 +612,6 @@ func (s *Subscription) step(now time.Time) (*Frame, hubWait, error) {
 	}
 	if bound.view.Seq() == s.seq && bound.live > s.live {
 		return s.take(bound.overlay), w, nil
-	}
-	if !now.Before(s.nextBeat) {
-		return s.beat(now), w, nil
 	}
 	if behind := cur.view.Seq() > s.seq || cur.live > s.live; behind || s.rate != 0 {
 		if next.Before(w.until) {

@@ -291,14 +291,6 @@ func TestHeartbeatsAndStatus(t *testing.T) {
 		if time.Since(began) < 100*time.Millisecond {
 			t.Error("a tick alone was told at once")
 		}
-		// The clock that a screen asks for is its own.
-		s.Echo(77)
-		if f := hubNext(t, s, time.Millisecond); f.Status.Echo != 77 || f.Status.Clock != geo.Millis(time.Now().UnixMilli()) {
-			t.Fatalf("got %+v, want echo 77", f.Status)
-		}
-		if f := hubNext(t, s, time.Second); f.Status.Echo != 0 {
-			t.Error("the echo came twice")
-		}
 		// A screen that found itself wrong asks for everything.
 		s.Resume(Resume{})
 		if f := hubNext(t, s, time.Millisecond); !f.Keyframe() || f.Status.Recording {
