@@ -39,7 +39,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 # the Go module of the PBF reader carries as test data.
 $(CITY)/city.json: | bin/rasad
 	dir=$$($(GO) mod download -json $(OSM_MODULE) | sed -n 's/^.*"Dir": "\(.*\)".*/\1/p') && \
-	bin/rasad city build "$$dir/testdata/delaware-latest.osm.pbf" --bbox=$(DEMO_BBOX) --name Wilmington --time-zone America/New_York --out $(CITY)
+	bin/rasad city build "$$dir/testdata/delaware-latest.osm.pbf" --bbox=$(DEMO_BBOX) --name Wilmington --time-zone America/New_York --overlay geo/city/demo/wilmington.csv --out $(CITY)
 
 deps: ## install what the tests need on Debian or Ubuntu (compiler, zlib for -race, Chromium, fonts)
 	@deploy/test-deps.sh
