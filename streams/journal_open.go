@@ -102,10 +102,14 @@ func (j *Journal) open(ctx context.Context) (*geo.World, *Recovery, error) {
 	if j.mark.now.format > FormatVersion {
 		return nil, nil, fmt.Errorf("%w: version %d, this program reads up to %d", ErrNewerFormat, j.mark.now.format, FormatVersion)
 	}
+	var blocks []block
+	if j.embedded() && j.mark.now.epoch != "" {
+		blocks = holdBlocks(store, streamName(j.o.World, j.mark.now.epoch))
+	}
 	if j.b, err = openBroker(ctx, j.o.URL, store, j.log, j.o.NATS...); err != nil {
 		return nil, nil, err
 	}
-	return j.recover(ctx, health)
+	return j.recover(ctx, health, blocks)
 }
 
 // embedded tells whether the streams are ours alone. In a cluster another node
@@ -126,12 +130,13 @@ type recovery struct {
 	used    uint64   // highest sequence that may ever have been used
 	term    uint64   // highest seen
 	acts    []geo.Act
-	fatal   bool // the history cannot go on: a new epoch is needed
-	renew   bool // a keyframe was lost: write another
+	fatal   bool    // the history cannot go on: a new epoch is needed
+	blocks  []block // of the stream's files, as they were before NATS started
+	renew   bool    // a keyframe was lost: write another
 }
 
-func (j *Journal) recover(ctx context.Context, health markHealth) (*geo.World, *Recovery, error) {
-	c := &recovery{j: j, r: &Recovery{}, health: health, mark: j.mark.now}
+func (j *Journal) recover(ctx context.Context, health markHealth, blocks []block) (*geo.World, *Recovery, error) {
+	c := &recovery{j: j, r: &Recovery{}, health: health, mark: j.mark.now, blocks: blocks}
 	if err := c.survey(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -234,27 +239,26 @@ func (c *recovery) restore(ctx context.Context) error {
 	} else if frame.Prev == (hash{}) { // the epoch's first keyframe: its frames chain to the file
 		c.last.hash = c.mark.anchor
 	}
+	var why error // the journal does not lead from the keyframe to the mark
 	switch {
 	case c.fatal:
 	case stream == nil && c.mark.seq >= c.mark.begin:
-		c.fatal = true
-		if c.last.seq >= c.mark.seq {
-			c.damage(0, "the journal of epoch %s is missing, frames %d to %d with it; the world is whole as of frame %d, from its keyframe", epoch, c.mark.oldest, c.mark.seq, c.last.seq)
-		} else {
-			c.damage(c.mark.seq-c.last.seq, "the journal of epoch %s is missing: frames %d to %d are lost", epoch, c.last.seq+1, c.mark.seq)
-		}
+		why = errors.New("it is missing")
 	case stream == nil:
 		// The crash came between the mark of a new epoch and its stream.
 		if err := c.makeStream(ctx, c.mark); err != nil {
 			return err
 		}
 	default:
-		if err := c.replay(ctx, stream); err != nil {
+		if why, err = c.replay(ctx, stream); err != nil {
 			return err
 		}
-		if err := c.compare(ctx, stream); err != nil {
-			return err
-		}
+	}
+	if why != nil {
+		c.rescue(why)
+	}
+	if err := c.compare(ctx, stream); err != nil {
+		return err
 	}
 	if c.health == markBroken || c.health == markNew {
 		c.fatal = c.fatal || j.embedded()
@@ -364,65 +368,106 @@ func (c *recovery) newestKeyframe(epoch string) (*Frame, error) {
 }
 
 // replay applies the frames after the keyframe, each proven by the chain, its
-// own message id and the state hash. It stops at the first that is not.
-func (c *recovery) replay(ctx context.Context, s *jetstream.StreamInfo) error {
+// own message id and the state hash. It returns why they do not lead to the
+// mark, if they do not.
+func (c *recovery) replay(ctx context.Context, s *jetstream.StreamInfo) (why, err error) {
 	j := c.j
 	end := s.State.LastSeq
-	if c.last.seq >= end {
-		return nil
+	if end < min(c.last.seq, c.mark.seq) || end < c.mark.begin && c.mark.seq >= c.mark.begin {
+		return fmt.Errorf("it ends with frame %d", end), nil
 	}
-	type step struct {
-		f   *Frame
-		at  position
-		err error
+	if c.last.seq < end {
+		// Read and decode beside applying: that is about half of the work each.
+		steps := make(chan step, 256)
+		readCtx, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			defer close(steps)
+			for f, at := range j.chain(readCtx, s.Config.Name, j.o.World, c.mark.epoch, c.last, end) {
+				select {
+				case steps <- step{f, at.position, at.err}:
+				case <-readCtx.Done():
+					return
+				}
+			}
+		}()
+		for x := range steps {
+			if x.err == nil {
+				x.err = c.apply(x)
+			}
+			switch {
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			case errors.Is(x.err, ErrNewerFormat):
+				return nil, x.err // its bytes are proven: a newer program has written here
+			case x.err != nil:
+				return x.err, nil
+			}
+		}
 	}
-	// Read and decode beside applying: that is about half of the work each.
-	steps := make(chan step, 256)
-	readCtx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		defer close(steps)
-		for f, at := range j.chain(readCtx, s.Config.Name, j.o.World, c.mark.epoch, c.last, end) {
-			select {
-			case steps <- step{f, at.position, at.err}:
-			case <-readCtx.Done():
-				return
-			}
-		}
-	}()
-	for x := range steps {
-		if errors.Is(x.err, ErrNewerFormat) {
-			return x.err // its bytes are proven: a newer program has written here
-		}
-		if x.err == nil {
-			c.world.Apply(geo.Moment{Seq: x.f.Seq, Time: x.f.Time}, x.f.Delta)
-			if got := c.world.View().Hash(); got != x.f.State {
-				x.err = fmt.Errorf("after frame %d the state is %016x and not %016x as recorded", x.f.Seq, got, x.f.State)
-			}
-		}
-		if x.err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			c.fatal = true
-			through := max(c.mark.seq, end)
-			c.damage(through-c.last.seq, "frames %d to %d of epoch %s cannot be used: %v", c.last.seq+1, through, c.mark.epoch, x.err)
-			return nil
-		}
-		c.last = x.at
-		c.term = max(c.term, x.f.Term)
-		for _, a := range x.f.Acts {
-			if a.Key != "" {
-				c.acts = append(c.acts, a)
-			}
-		}
-		c.r.TailFrames++
+	if c.last.seq < c.mark.seq {
+		why = fmt.Errorf("it ends with frame %d", end)
 	}
-	return ctx.Err()
+	return why, ctx.Err()
 }
 
-// compare holds what was replayed against the mark, and the stream's ends
-// against what the trimmer left.
+// step is one frame on the way to the present, proven.
+type step struct {
+	f   *Frame
+	at  position
+	err error
+}
+
+// apply takes one proven frame into the world. A frame after which the state
+// is not the recorded one is an error, and the world is then not to be used
+// beyond the frame before: it is made again from there.
+func (c *recovery) apply(x step) error {
+	v := c.world.View()
+	c.world.Apply(geo.Moment{Seq: x.f.Seq, Time: x.f.Time}, x.f.Delta)
+	if got := c.world.View().Hash(); got != x.f.State {
+		c.world = geo.NewWorld()
+		k := keyframeOf(v, nil)
+		c.world.Load(geo.Moment{Seq: v.Seq(), Time: v.Time()}, k.Delta, k.NextID, k.Changed, k.Tombs)
+		return fmt.Errorf("after frame %d the state is %016x and not %016x as recorded", x.f.Seq, got, x.f.State)
+	}
+	c.last = x.at
+	c.term = max(c.term, x.f.Term)
+	for _, a := range x.f.Acts {
+		if a.Key != "" {
+			c.acts = append(c.acts, a)
+		}
+	}
+	c.r.TailFrames++
+	return nil
+}
+
+// rescue goes on where the journal, as NATS gives it, ends too early: with
+// frames found in the bytes of its files. The history cannot go on either way,
+// but the world is whole when the frames lead to the mark.
+func (c *recovery) rescue(why error) {
+	c.fatal = true
+	epoch, from := c.mark.epoch, c.last.seq
+	for _, m := range salvage(c.blocks, subjectOf(c.j.o.World, epoch), from) {
+		f, at, err := proveFrame(m, c.j.o.World, epoch, c.last)
+		if err == nil {
+			err = c.apply(step{f: f, at: at})
+		}
+		if err != nil {
+			break
+		}
+	}
+	switch last := c.last.seq; {
+	case last < c.mark.seq:
+		c.damage(c.mark.seq-last, "the journal of epoch %s is damaged: %v; frames %d to %d are lost", epoch, why, last+1, c.mark.seq)
+	case last > from:
+		c.damage(0, "the journal of epoch %s is damaged: %v; frames %d to %d were read from its files, so the world is whole as of frame %d, but not its past", epoch, why, from+1, last, last)
+	default:
+		c.damage(0, "the journal of epoch %s is damaged: %v; the world is whole as of frame %d, from its keyframe, but not its past", epoch, why, last)
+	}
+}
+
+// compare holds what was replayed against the mark, and the ends of the stream,
+// if there is one, against what the trimmer left.
 func (c *recovery) compare(ctx context.Context, s *jetstream.StreamInfo) error {
 	m, end := c.mark, c.last.seq
 	ahead := uint64(1)
@@ -431,18 +476,11 @@ func (c *recovery) compare(ctx context.Context, s *jetstream.StreamInfo) error {
 	}
 	known := c.health == markWhole || c.health == markOlder
 	switch {
-	case c.fatal: // said already
-	case s.State.LastSeq < min(end, m.seq) || s.State.LastSeq < m.begin && m.seq >= m.begin:
-		// The keyframe is newer than the journal's end.
-		c.fatal = true
-		c.damage(m.seq-min(m.seq, s.State.LastSeq), "the journal of epoch %s ends with frame %d: frames up to %d are missing; the world is whole as of frame %d", m.epoch, s.State.LastSeq, max(m.seq, end), end)
-	case end < m.seq:
-		c.fatal = true
-		c.damage(m.seq-end, "frames %d to %d of epoch %s are missing: they were acknowledged", end+1, m.seq, m.epoch)
-	case known && c.j.embedded() && end > m.seq+ahead:
+	case !known || end < m.seq: // nothing to compare with, or said already
+	case c.j.embedded() && end > m.seq+ahead:
 		c.fatal = true
 		c.damage(end-m.seq, "the journal of epoch %s goes on to frame %d, but the mark stands at frame %d: one of the two is not of this history", m.epoch, end, m.seq)
-	case known && m.seq >= m.begin:
+	case m.seq >= m.begin:
 		got, err := c.hashAt(ctx, s, m.seq)
 		if err != nil {
 			return err
@@ -453,10 +491,13 @@ func (c *recovery) compare(ctx context.Context, s *jetstream.StreamInfo) error {
 		}
 	}
 	// Older frames: the world does not depend on them, replay does.
-	if m.oldest < s.State.FirstSeq && m.seq >= m.begin {
+	if s == nil || m.seq < m.begin {
+		return nil
+	}
+	if m.oldest < s.State.FirstSeq {
 		c.damage(s.State.FirstSeq-m.oldest, "frames %d to %d of epoch %s are missing; the world of today does not depend on them", m.oldest, s.State.FirstSeq-1, m.epoch)
 	}
-	if !c.fatal && s.State.NumDeleted > 0 {
+	if s.State.NumDeleted > 0 && !c.fatal {
 		c.damage(uint64(s.State.NumDeleted), "%s of epoch %s are missing; the world of today does not depend on them", ranges(s.State.Deleted), m.epoch)
 	}
 	return nil
@@ -466,6 +507,9 @@ func (c *recovery) compare(ctx context.Context, s *jetstream.StreamInfo) error {
 func (c *recovery) hashAt(ctx context.Context, s *jetstream.StreamInfo, seq uint64) (hash, error) {
 	if seq == c.last.seq {
 		return c.last.hash, nil
+	}
+	if s == nil {
+		return c.mark.hash, nil // frames after it were rescued, and they chain
 	}
 	got, err := c.j.b.get(ctx, s.Config.Name, seq)
 	if errors.Is(err, errNoRecord) {
@@ -542,8 +586,10 @@ func newEpoch() (string, error) {
 }
 
 func (j *Journal) adopt() {
-	j.stream, j.subject = streamName(j.o.World, j.epoch), "rasad."+j.o.World+"."+j.epoch
+	j.stream, j.subject = streamName(j.o.World, j.epoch), subjectOf(j.o.World, j.epoch)
 }
+
+func subjectOf(world, epoch string) string { return "rasad." + world + "." + epoch }
 
 // Metadata of a stream: what the mark says of an epoch's beginning.
 const (
@@ -576,7 +622,7 @@ func (c *recovery) makeStream(ctx context.Context, w highWater) error {
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:        streamName(j.o.World, w.epoch),
 		Description: "frames of world " + j.o.World,
-		Subjects:    []string{"rasad." + j.o.World + "." + w.epoch},
+		Subjects:    []string{subjectOf(j.o.World, w.epoch)},
 		Storage:     jetstream.FileStorage,
 		Retention:   jetstream.LimitsPolicy, // without limits: only our trimmer removes anything
 		Discard:     jetstream.DiscardNew,
@@ -634,7 +680,7 @@ func (j *Journal) worldStreams(ctx context.Context) ([]*jetstream.StreamInfo, er
 		return nil, err
 	}
 	var out []*jetstream.StreamInfo
-	list := js.StreamNames(ctx, jetstream.WithStreamListSubject("rasad."+j.o.World+".*"))
+	list := js.StreamNames(ctx, jetstream.WithStreamListSubject(subjectOf(j.o.World, "*")))
 	for name := range list.Name() {
 		if strings.HasPrefix(name, "RASAD_"+j.o.World+"_") {
 			s, err := js.Stream(ctx, name)

@@ -107,24 +107,42 @@ func encodeKeyframe(f *Frame) ([]byte, hash) {
 	return append(b, sum[:]...), sum
 }
 
-// decodeKeyframe is the inverse of encodeKeyframe. Errors wrap errKeyframe, or
-// ErrNewerFormat when the bytes are whole and of a newer version.
+// decodeKeyframe is the inverse of encodeKeyframe, and returns the checksum
+// too. Errors wrap errKeyframe, or ErrNewerFormat when the bytes are whole and of
+// a newer version.
 func decodeKeyframe(b []byte) (*Frame, hash, error) {
-	sum, err := checkKeyframe(b)
-	if err != nil {
-		return nil, sum, err
+	body := len(b) - sha256.Size
+	if body < len(keyframeMagic)+4+8 || string(b[:8]) != keyframeMagic {
+		return nil, hash{}, fmt.Errorf("%w: it is cut short", errKeyframe)
 	}
-	b = b[:len(b)-sha256.Size]
-	n := int(binary.LittleEndian.Uint32(b[len(b)-4:]))
-	ends := b[len(b)-4-8*n:]
+	sum := hash(b[body:])
+	// The checksum is computed beside decoding: at a start both cores wait.
+	same := make(chan bool, 1)
+	go func() { same <- sha256.Sum256(b[:body]) == sum }()
+	f, err := decodeParts(b[len(keyframeMagic):body])
+	if !<-same {
+		return nil, sum, fmt.Errorf("%w: its checksum differs", errKeyframe)
+	}
+	return f, sum, err
+}
+
+// decodeParts decodes what lies between the magic and the checksum. It trusts
+// nothing: the checksum may yet turn out wrong.
+func decodeParts(b []byte) (*Frame, error) {
+	n := int64(binary.LittleEndian.Uint32(b[len(b)-4:]))
+	table := int64(len(b)) - 4 - 8*n
+	if n == 0 || table < 0 {
+		return nil, fmt.Errorf("%w: it has no parts", errKeyframe)
+	}
 	parts := make([]*Frame, n)
 	g := errgroup.Group{}
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	at := uint64(len(keyframeMagic))
+	at := uint64(0)
 	for i := range parts {
-		from, to := at, binary.LittleEndian.Uint64(ends[8*i:])
-		if to < from || to > uint64(len(b)) {
-			return nil, sum, fmt.Errorf("%w: its parts do not meet", errKeyframe)
+		from, to := at, binary.LittleEndian.Uint64(b[table+8*int64(i):])-uint64(len(keyframeMagic))
+		if to < from || to > uint64(table) {
+			_ = g.Wait()
+			return nil, fmt.Errorf("%w: its parts do not meet", errKeyframe)
 		}
 		at = to
 		g.Go(func() (err error) {
@@ -132,40 +150,24 @@ func decodeKeyframe(b []byte) (*Frame, hash, error) {
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		if errors.Is(err, ErrNewerFormat) {
-			return nil, sum, err
-		}
-		return nil, sum, fmt.Errorf("%w: %w", errKeyframe, err)
+	if err := g.Wait(); errors.Is(err, ErrNewerFormat) {
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", errKeyframe, err)
 	}
 	f := parts[0]
-	f.Put = slices.Grow(f.Put, keyframePart*(n-1))
-	f.Changed = slices.Grow(f.Changed, keyframePart*(n-1))
+	total := 0
+	for _, p := range parts {
+		total += len(p.Put)
+	}
+	f.Put, f.Changed = slices.Grow(f.Put, total-len(f.Put)), slices.Grow(f.Changed, total-len(f.Put))
 	for _, p := range parts[1:] {
-		f.Put = append(f.Put, p.Put...)
-		f.Changed = append(f.Changed, p.Changed...)
+		f.Put, f.Changed = append(f.Put, p.Put...), append(f.Changed, p.Changed...)
 	}
 	if !f.Keyframe() || len(f.Changed) != len(f.Put) {
-		return nil, sum, fmt.Errorf("%w: it does not hold a keyframe", errKeyframe)
+		return nil, fmt.Errorf("%w: it does not hold a keyframe", errKeyframe)
 	}
-	return f, sum, nil
-}
-
-// checkKeyframe verifies the checksum of a keyframe file and the places of its
-// parts, and returns the checksum.
-func checkKeyframe(b []byte) (hash, error) {
-	body := len(b) - sha256.Size
-	if body < len(keyframeMagic)+4+8 || string(b[:8]) != keyframeMagic {
-		return hash{}, fmt.Errorf("%w: it is cut short", errKeyframe)
-	}
-	sum := hash(b[body:])
-	if sha256.Sum256(b[:body]) != sum {
-		return sum, fmt.Errorf("%w: its checksum differs", errKeyframe)
-	}
-	if n := int64(binary.LittleEndian.Uint32(b[body-4:])); n == 0 || n*8 > int64(body-4-8) {
-		return sum, fmt.Errorf("%w: it has no parts", errKeyframe)
-	}
-	return sum, nil
+	return f, nil
 }
 
 // readKeyframe reads and verifies a keyframe file. A file whose content is not
@@ -202,8 +204,8 @@ func writeKeyframe(dir string, f *Frame) (keyframeFile, hash, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if got, err := checkKeyframe(back); err != nil || got != sum {
-		return fail(cmp.Or(err, errKeyframe))
+	if sha256.Sum256(back[:max(len(back)-sha256.Size, 0)]) != sum {
+		return fail(errKeyframe)
 	}
 	if err := os.Rename(k.path+".tmp", k.path); err != nil {
 		return fail(err)

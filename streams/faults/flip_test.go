@@ -174,7 +174,7 @@ func TestFlip(t *testing.T) {
 	})
 	var out strings.Builder
 	for _, k := range keys {
-		fmt.Fprintf(&out, "\n%-22s %-42s %5d", k[0], k[1], table[k])
+		fmt.Fprintf(&out, "\n%-22s %-45s %5d", k[0], k[1], table[k])
 	}
 	t.Logf("%d single-bit flips:%s", flips, out.String())
 }
@@ -183,8 +183,9 @@ func TestFlip(t *testing.T) {
 const (
 	harmless   = "harmless by proof"
 	repaired   = "repaired, nothing lost"
-	namedStart = "named at the start, new epoch"
-	namedPast  = "named at the start, world whole"
+	namedStart = "named at the start, last frames lost"
+	namedWhole = "named at the start, past lost, world whole"
+	namedPast  = "named at the start, past holed, world whole"
 	namedCheck = "named by the background check, world whole"
 	refused    = "start refused, named"
 )
@@ -212,6 +213,9 @@ func (s *stopped) judge(t *testing.T, dir string) (outcome, said string) {
 		}
 		if !strings.Contains(said, "frame") {
 			return "SILENT: the damage names no frame", said
+		}
+		if v.Hash() == s.state {
+			return namedWhole, said
 		}
 		return namedStart, said
 	}
