@@ -267,11 +267,11 @@ func (s *Sequencer) notRecording() error {
 
 // unit returns the number of the unit with the key, or zero.
 func (s *Sequencer) unit(key string) geo.ID {
-	if f, ok := s.world.View().Get(key); ok {
-		if f.Kind == geo.Unit {
-			return f.ID
+	if id, kind := s.world.View().Find(key); id != 0 {
+		if kind != geo.Unit {
+			return 0
 		}
-		return 0
+		return id
 	}
 	// A unit of the frame in flight is not in the view yet.
 	if born := s.born.Load(); born != nil {

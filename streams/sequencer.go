@@ -36,8 +36,8 @@ const (
 
 // appender is the one thing the sequencer needs from a journal: Append returns nil
 // when the frame is on disk; [ErrNotRecording] when it may be offered again;
-// [ErrPenLost] when there is no going on; [ErrFrameTooLarge] when it cannot be
-// recorded as it is. Any other error is taken like ErrNotRecording.
+// [ErrPenLost], [ErrJournalDamaged] or [ErrJournalClosed] when there is no going
+// on; [ErrFrameTooLarge] when it cannot be recorded as it is. Any other error is taken like ErrNotRecording.
 type appender interface {
 	Append(ctx context.Context, f *Frame) error
 }
@@ -108,7 +108,7 @@ type Sequencer struct {
 
 	// Of Run alone.
 	clock     *clock
-	suspicion map[geo.ID]*geo.Suspicion
+	suspicion map[geo.ID]geo.Suspicion
 	pending   moves                 // judged, not in a frame
 	waiting   []span                // reports that wait for pending to be recorded
 	late      []geo.Act             // fixes for the record only
@@ -154,7 +154,7 @@ func NewSequencer(o SequencerOptions) *Sequencer {
 		answers:   newAnswers(o.Answers),
 		stopped:   make(chan struct{}),
 		wake:      make(chan struct{}, 1),
-		suspicion: map[geo.ID]*geo.Suspicion{},
+		suspicion: map[geo.ID]geo.Suspicion{},
 		write:     make(chan *Frame, 1),
 		written:   make(chan error, 1),
 		budget:    frameBudget,
@@ -189,7 +189,8 @@ func (s *Sequencer) Answers() []geo.Act { return s.answers.list() }
 
 // Run writes until ctx ends, and then finishes the frame in flight and refuses
 // what waits. It may be called once. It returns nil after an orderly stop; otherwise
-// an error that wraps [ErrPenLost], or [ErrOutcomeUnknown] when the frame in flight
+// an error that wraps [ErrPenLost], [ErrJournalDamaged], [ErrJournalClosed] or
+// [ErrFrameTooLarge] (of a journal that takes nothing), or [ErrOutcomeUnknown] when the frame in flight
 // could not be finished.
 func (s *Sequencer) Run(ctx context.Context) error {
 	// A frame in flight outlives ctx, but not Run.
@@ -316,6 +317,9 @@ func (s *Sequencer) settle(err error) error {
 	case errors.Is(err, ErrPenLost):
 		s.metrics.failed.WithLabelValues("pen-lost").Inc()
 		s.log.Error("the pen is lost", "seq", fl.frame.Seq, "err", err)
+		return fmt.Errorf("record frame %d: %w", fl.frame.Seq, err)
+	case errors.Is(err, ErrJournalDamaged), errors.Is(err, ErrJournalClosed):
+		s.metrics.failed.WithLabelValues("journal-lost").Inc()
 		return fmt.Errorf("record frame %d: %w", fl.frame.Seq, err)
 	case errors.Is(err, ErrFrameTooLarge):
 		s.metrics.failed.WithLabelValues("too-large").Inc()

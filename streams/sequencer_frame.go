@@ -19,6 +19,8 @@ const (
 	// movesMax is how many reports are looked at for one frame. At 12 bytes a move
 	// that is about what fits.
 	movesMax = 40_000
+	// frameRoom is what a frame of moves weighs beside its moves.
+	frameRoom = 1 << 10
 	// movesBeside is how many of them go into a frame that also has something to
 	// decide: rules see moves through the draft, which costs more, and must not
 	// wait for them.
@@ -33,29 +35,48 @@ const (
 
 const reasonUnknown = "unknown_unit"
 
-// moves gathers fixes: the last one of each feature.
+// moves gathers fixes: the last one of each feature. The place of a feature in the
+// list stands in pages by its number, because a map costs more than all the rest of
+// gathering; a page is made when a feature of its range moves.
 type moves struct {
-	at   map[geo.ID]int
-	list []geo.Move
+	list  []geo.Move
+	pages []*[movesPage]int32 // place in list, plus one
 }
 
+const movesPage = 1 << 12
+
 func (m *moves) get(id geo.ID) (geo.Fix, bool) {
-	if i, ok := m.at[id]; ok {
-		return m.list[i].Fix, true
+	if page := int(id / movesPage); page < len(m.pages) && m.pages[page] != nil {
+		if i := m.pages[page][id%movesPage]; i != 0 {
+			return m.list[i-1].Fix, true
+		}
 	}
 	return geo.Fix{}, false
 }
 
 func (m *moves) set(id geo.ID, x geo.Fix) {
-	if i, ok := m.at[id]; ok {
-		m.list[i].Fix = x
+	page := int(id / movesPage)
+	if page >= len(m.pages) {
+		m.pages = append(m.pages, make([]*[movesPage]int32, page+1-len(m.pages))...)
+	}
+	if m.pages[page] == nil {
+		m.pages[page] = new([movesPage]int32)
+	}
+	at := &m.pages[page][id%movesPage]
+	if *at != 0 {
+		m.list[*at-1].Fix = x
 		return
 	}
-	if m.at == nil {
-		m.at = map[geo.ID]int{}
-	}
-	m.at[id] = len(m.list)
 	m.list = append(m.list, geo.Move{ID: id, Fix: x})
+	*at = int32(len(m.list))
+}
+
+// index notes the places of the list anew.
+func (m *moves) index() {
+	for i := range m.list {
+		id := m.list[i].ID
+		m.pages[id/movesPage][id%movesPage] = int32(i + 1)
+	}
 }
 
 // sort puts the moves in ID order and returns them.
@@ -63,32 +84,22 @@ func (m *moves) sort() []geo.Move {
 	byID := func(a, b geo.Move) int { return cmp.Compare(a.ID, b.ID) }
 	if !slices.IsSortedFunc(m.list, byID) {
 		slices.SortFunc(m.list, byID)
-		for i := range m.list {
-			m.at[m.list[i].ID] = i
-		}
+		m.index()
 	}
 	return m.list
 }
 
 // takeAll empties m and returns what it held, in ID order.
-func (m *moves) takeAll() []geo.Move {
-	out := m.sort()
-	m.list = nil
-	clear(m.at)
-	return out
-}
+func (m *moves) takeAll() []geo.Move { return m.take(len(m.list)) }
 
 // take removes the first n moves in ID order.
 func (m *moves) take(n int) []geo.Move {
-	if n >= len(m.list) {
-		return m.takeAll()
-	}
 	out := m.sort()[:n:n]
-	m.list = slices.Clone(m.list[n:]) // frames hold on to what was taken
-	clear(m.at)
-	for i := range m.list {
-		m.at[m.list[i].ID] = i
+	for i := range out {
+		m.pages[out[i].ID/movesPage][out[i].ID%movesPage] = 0
 	}
+	m.list = slices.Clone(m.list[n:]) // frames hold on to what was taken
+	m.index()
 	return out
 }
 
@@ -132,7 +143,7 @@ func (s *Sequencer) cut(positions, beat bool, due []*geo.Feature) error {
 	due = due[:min(len(due), decisionsMax)]
 
 	// Rules are pure, so a frame that came out too large is made again with less.
-	move := len(s.pending.list)
+	move := movesFit(s.pending.sort(), now, s.budget-frameRoom)
 	for {
 		if decide > 0 || len(due) > 0 {
 			move = min(move, movesBeside)
@@ -240,7 +251,7 @@ func sign(acts []geo.Act, decided []decision) {
 
 // known leaves out moves of features that are gone.
 func (s *Sequencer) known(view *geo.View, list []geo.Move) []geo.Move {
-	gone := func(m geo.Move) bool { _, ok := view.ByID(m.ID); return !ok }
+	gone := func(m geo.Move) bool { _, _, ok := view.Peek(m.ID); return !ok }
 	if slices.ContainsFunc(list, gone) {
 		list = slices.DeleteFunc(slices.Clone(list), gone)
 	}
@@ -286,14 +297,9 @@ func (s *Sequencer) judgeSome(n int) {
 	}
 	for _, p := range s.inbox.take(n) {
 		for i := p.from; i < p.to; i++ {
-			if x, ok := s.judge(p.b, i, &s.late); ok {
-				_ = x
-			}
+			s.judge(p.b, i, &s.late)
 		}
-		switch {
-		case p.b.silent:
-			p.b.fail(s.notRecording())
-		default:
+		if !p.b.silent {
 			s.waiting = append(s.waiting, p)
 		}
 	}
@@ -304,31 +310,21 @@ func (s *Sequencer) judgeSome(n int) {
 func (s *Sequencer) judge(b *batch, i int, late *[]geo.Act) (geo.Fix, bool) {
 	r, id, out := &b.reports[i], b.ids[i], &b.outcomes[i]
 	s.metrics.reports.Inc()
-	f, ok := s.world.View().ByID(id)
+	f, prev, ok := s.world.View().Peek(id)
 	if !ok {
 		out.Reason = reasonUnknown
 		s.metrics.refused.WithLabelValues(r.Feed, reasonUnknown).Inc()
 		return geo.Fix{}, false
 	}
-	prev := f.Fix
 	if x, ok := s.pending.get(id); ok {
 		prev = x
 	}
-	before := s.suspicion[id]
-	doubt := geo.Suspicion{}
-	if before != nil {
-		doubt = *before
-	}
+	doubt := s.suspicion[id]
 	v := geo.Judge(prev, r.Fix, r.Received, s.limits(f), &doubt)
-	switch {
-	case doubt == (geo.Suspicion{}):
-		if before != nil {
-			delete(s.suspicion, id)
-		}
-	case before != nil:
-		*before = doubt
-	default:
-		s.suspicion[id] = &doubt
+	if doubt != (geo.Suspicion{}) {
+		s.suspicion[id] = doubt
+	} else if len(s.suspicion) > 0 {
+		delete(s.suspicion, id)
 	}
 	if v.Moves {
 		out.Accepted = true
@@ -388,26 +384,29 @@ func (s *Sequencer) fall(d *geo.Draft, f *geo.Feature) {
 // stands on an overlay, covered holds the recorded fix.
 func stateAfter(v *geo.View, covered map[geo.ID]geo.Fix, d geo.Delta) uint64 {
 	h := v.Hash()
-	recorded := func(f *geo.Feature) geo.Fix {
-		if x, ok := covered[f.ID]; ok {
-			return x
+	now := func(id geo.ID) (share uint64, rev uint64, ok bool) {
+		f, x, ok := v.Peek(id)
+		if !ok {
+			return 0, 0, false
 		}
-		return f.Fix
+		if len(covered) > 0 {
+			if under, ok := covered[id]; ok {
+				x = under
+			}
+		}
+		return geo.Mix(id, f.Rev, x), f.Rev, true
 	}
 	for _, id := range d.Drop {
-		if f, ok := v.ByID(id); ok {
-			h -= geo.Mix(id, f.Rev, recorded(f))
-		}
+		share, _, _ := now(id)
+		h -= share
 	}
 	for _, f := range d.Put {
-		if old, ok := v.ByID(f.ID); ok {
-			h -= geo.Mix(old.ID, old.Rev, recorded(old))
-		}
-		h += geo.Mix(f.ID, f.Rev, f.Fix)
+		share, _, _ := now(f.ID)
+		h += geo.Mix(f.ID, f.Rev, f.Fix) - share
 	}
 	for _, m := range d.Move {
-		if f, ok := v.ByID(m.ID); ok {
-			h += geo.Mix(m.ID, f.Rev, m.Fix) - geo.Mix(m.ID, f.Rev, recorded(f))
+		if share, rev, ok := now(m.ID); ok {
+			h += geo.Mix(m.ID, rev, m.Fix) - share
 		}
 	}
 	return h
@@ -441,18 +440,40 @@ func actSize(a *geo.Act) int {
 
 // movesSize is what moves weigh in their columns.
 func movesSize(list []geo.Move, at geo.Millis) int {
-	n := 0
+	size := 0
+	walkMoves(list, at, func(n int) bool { size += n; return true })
+	return size
+}
+
+// movesFit is how many of the moves, from the first, weigh no more than limit; at
+// least one, if there is any.
+func movesFit(list []geo.Move, at geo.Millis, limit int) int {
+	fit, size := 0, 0
+	walkMoves(list, at, func(n int) bool {
+		if size += n; size > limit && fit > 0 {
+			return false
+		}
+		fit++
+		return true
+	})
+	return fit
+}
+
+// walkMoves yields what each move weighs.
+func walkMoves(list []geo.Move, at geo.Millis, yield func(bytes int) bool) {
 	var id, lng, lat int64
 	for i := range list {
 		m := &list[i]
 		x := &m.Fix
-		n += varintSize(zigzag(int64(m.ID)-id)) +
+		n := varintSize(zigzag(int64(m.ID)-id)) +
 			varintSize(zigzag(int64(x.At.Lng)-lng)) + varintSize(zigzag(int64(x.At.Lat)-lat)) +
 			2 + varintSize(uint64(x.Speed)+1) + varintSize(zigzag(int64(at-x.Time))) +
 			varintSize(uint64(x.Accuracy)) + varintSize(uint64(x.Flags))
 		id, lng, lat = int64(m.ID), int64(x.At.Lng), int64(x.At.Lat)
+		if !yield(n) {
+			return
+		}
 	}
-	return n
 }
 
 func zigzag(v int64) uint64   { return uint64(v<<1) ^ uint64(v>>63) }
