@@ -1,0 +1,289 @@
+// Package api is the door: HTTP and WebSocket in front of the world.
+//
+// Its one law: nothing is decided here. A request is read, checked for form and
+// named; what it asks of the world goes to the sequencer as a command, and what
+// it wants to know is answered from one view, whose sequence stands in every
+// answer. openapi.yaml is the contract: it generates the types and the routes, and
+// every query parameter is checked against it.
+//
+// # Wiring
+//
+//	a, err := api.New(api.Deps{
+//		World: world, Sequencer: seq, Hub: hub, History: journal, Sealer: sealer,
+//		Epoch: journal.Epoch(), Preset: preset, City: city, Screens: frontend.Dist(),
+//		Feeds: []api.Feed{{Name: "osmand", Path: "/feeds/osmand", Parse: …}},
+//		Ready: journal.Probe, Build: build, Log: log, Metrics: registry,
+//		LoopbackOnly: true,
+//	})
+//	srv := &http.Server{Handler: a, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10}
+//	…
+//	a.Close(ctx)      // first: sockets are told to come back (1012)
+//	srv.Shutdown(ctx) // then: calls under way are answered
+//
+// The rules of the sequencer must hold [OpenSealed] under [OpenSealedName] beside
+// those of dispatch, so that opening a sealed field is in the record.
+package api
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rasad/fixtures"
+	"rasad/geo"
+	"rasad/geo/city"
+	"rasad/streams"
+)
+
+//go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml
+
+// Limits of the door, as the contract names them.
+const (
+	bodyBytesMax     = 1 << 20
+	feedBytesMax     = 64 << 10
+	pageMax          = 10_000
+	pageDefault      = 1000
+	nearestDefault   = 5
+	reportsMax       = 1000 // fixes in one message of a feed
+	staleAfterPreset = 120 * time.Second
+)
+
+// Sequencer is what the door asks of the single writer.
+type Sequencer interface {
+	Propose(context.Context, streams.Command) (streams.Answer, error)
+	Report(context.Context, streams.Report) (*streams.Ticket, error)
+	ReportMany(context.Context, []streams.Report) (*streams.Tickets, error)
+	Status() streams.SequencerStatus
+}
+
+// Sealer encrypts personal fields before they enter a command.
+type Sealer interface {
+	// Seal encrypts under a fresh key.
+	Seal(name string, plain []byte) (geo.Sealed, error)
+	// Open decrypts; it returns streams.ErrErased when the key was destroyed.
+	Open(geo.Sealed) ([]byte, error)
+	// Erase destroys a key.
+	Erase(keyID string) error
+	// Digest is a keyed hash, for idempotency.
+	Digest(body []byte) []byte
+}
+
+// Hub is where live frames come from.
+type Hub interface {
+	Subscribe(from streams.Resume, every time.Duration) *streams.Subscription
+}
+
+// Feed is an adapter behind a path: bytes in, reports out.
+type Feed struct {
+	Name string // "osmand"; the label of its metrics
+	Path string // "/feeds/osmand", as in openapi.yaml
+	// Parse reads one message of at most 64 KiB; for GET the body is empty. It
+	// returns an [*Unfit] for what is well formed but holds no fix (200, refused).
+	// Any other error is 400: a *geo.Refusal, or one whose text is the field, a
+	// colon and the reason. No reports and no error is accepted and does nothing.
+	Parse func(r *http.Request, body []byte, received time.Time) ([]streams.Report, error)
+	// Reply is the JSON body of a success when the protocol wants its own; nil:
+	// {"accepted":true}. A refusal is always {"accepted":false,"reason":…}.
+	Reply []byte
+	// Allowed decides who may use the feed; nil: everybody whom Principal lets in.
+	Allowed func(geo.Principal) bool
+}
+
+// Unfit is a message of a feed that is well formed and holds no fix.
+type Unfit struct{ Reason string }
+
+func (u *Unfit) Error() string { return u.Reason }
+
+// Deps is all that the door needs. World, Sequencer, Hub, Sealer, Preset, Log and
+// Metrics must be there.
+type Deps struct {
+	World     *geo.World
+	Sequencer Sequencer
+	Hub       Hub
+	// History is what replay plays; nil: there is no replay.
+	History streams.History
+	Sealer  Sealer
+	Epoch   string
+	Preset  *fixtures.Preset
+	// City is the ground; nil: a plain one.
+	City  *city.City
+	Feeds []Feed
+	// Screens holds index.html and its assets; nil or empty: there are none.
+	Screens fs.FS
+	// Principal says who asks. An error is 401, unless it is a *geo.Refusal. Nil:
+	// everybody is "local", as long as there are no accounts.
+	Principal func(*http.Request) (geo.Principal, error)
+	// Ready proves that a write can be recorded now; nil: the status of the
+	// sequencer is asked.
+	Ready func(context.Context) error
+	// CreateUnknown makes feeds create units that they do not know.
+	CreateUnknown bool
+	Build         string
+	Log           *slog.Logger
+	Metrics       prometheus.Registerer
+	// Gather is what /metrics shows; nil: Metrics, when it can be gathered.
+	Gather prometheus.Gatherer
+	// LoopbackOnly: there are no accounts, so only names of this machine are
+	// answered (a foreign page that rebinds its name would be let in otherwise).
+	LoopbackOnly bool
+	// Origins may use the stream and write beside the server's own origin:
+	// "http://localhost:5173".
+	Origins []string
+	Limits  Limits
+}
+
+// Limits protect the server; zero values stand for the defaults.
+type Limits struct {
+	Sockets int // 20,000; more get 503 with Retry-After
+	Players int // replays at once, 32; more are closed with 1013
+}
+
+// API is the door. Its zero value is not usable.
+type API struct {
+	Deps
+	echo    *echo.Echo
+	cross   *http.CrossOriginProtection
+	metrics *metrics
+	spec    *spec
+	preset  cached
+	city    cached // city.json
+	stale   staleness
+	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
+	feeds   map[string]*Feed
+	screens *screens
+	sockets *sockets
+}
+
+// New makes the door. It returns an error when openapi.yaml and Deps do not fit.
+func New(d Deps) (*API, error) {
+	switch {
+	case d.World == nil, d.Sequencer == nil, d.Hub == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
+		return nil, errors.New("api: World, Sequencer, Hub, Sealer, Preset, Log and Metrics must be given")
+	}
+	s, err := loadSpec(openapiYAML)
+	if err != nil {
+		return nil, err
+	}
+	if d.Principal == nil {
+		d.Principal = local
+	}
+	if d.Gather == nil {
+		d.Gather, _ = d.Metrics.(prometheus.Gatherer)
+	}
+	a := &API{
+		Deps: d, spec: s, cross: http.NewCrossOriginProtection(), metrics: newMetrics(d.Metrics),
+		feeds: map[string]*Feed{}, speeds: map[string]float64{}, stale: newStaleness(d.Preset),
+	}
+	for _, o := range d.Origins {
+		if err := a.cross.AddTrustedOrigin(o); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range d.Preset.UnitKinds {
+		a.speeds[k.Code] = k.Speed.EmergencyMps
+	}
+	for i := range d.Feeds {
+		a.feeds[d.Feeds[i].Path] = &d.Feeds[i]
+	}
+	if a.preset, err = cacheJSON(d.Preset); err != nil {
+		return nil, err
+	}
+	if d.City != nil {
+		if a.city, err = cacheJSON(d.City.Manifest()); err != nil {
+			return nil, err
+		}
+	}
+	if a.screens, err = newScreens(d.Screens); err != nil {
+		return nil, err
+	}
+	a.sockets = newSockets(a)
+	a.route()
+	return a, nil
+}
+
+func (a *API) route() {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = a.fail
+	e.Use(a.door)
+	RegisterHandlers(e, a)
+	e.GET("/tiles/:z/:x/:tile", a.tile)
+	e.GET("/city/:file", a.cityFile)
+	a.echo = e
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer a.survive(w, r)
+	if p := a.guard(r); p != nil {
+		a.writeProblem(w, p)
+		return
+	}
+	if r.URL.Path == nearestPath && r.Method == http.MethodGet {
+		a.serveNearest(w, r) // without a router: it is asked for thousands of times a second
+		return
+	}
+	if r.Method == http.MethodHead { // net/http drops the body
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
+	if r.Method == http.MethodGet && a.serveScreen(w, r) {
+		return
+	}
+	a.echo.ServeHTTP(w, r)
+}
+
+// Close tells every open socket to come back (1012) and waits for them, at most
+// until ctx ends. New sockets are refused from then on.
+func (a *API) Close(ctx context.Context) error { return a.sockets.close(ctx) }
+
+// local is the principal while there are no accounts.
+func local(r *http.Request) (geo.Principal, error) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return geo.Principal{Name: "local", Role: "admin", From: host}, nil
+}
+
+// guard refuses what a foreign web page makes a browser send.
+func (a *API) guard(r *http.Request) *Problem {
+	if a.LoopbackOnly && !loopbackHost(r.Host) {
+		return problem(http.StatusForbidden, "host-not-allowed",
+			"until there are accounts the server answers only to localhost, 127.0.0.1 and [::1]")
+	}
+	ask := r
+	if r.Method == http.MethodGet && (strings.HasPrefix(r.URL.Path, "/feeds/") || strings.HasSuffix(r.URL.Path, "/caller")) {
+		// These change something although they are GETs: an image on a foreign
+		// page must not move a unit.
+		post := *r
+		post.Method = http.MethodPost
+		ask = &post
+	}
+	if err := a.cross.Check(ask); err != nil {
+		return problem(http.StatusForbidden, "cross-origin", "this call must not come from a page of another origin")
+	}
+	return nil
+}
+
+func loopbackHost(host string) bool {
+	switch host {
+	case "localhost", "127.0.0.1", "[::1]":
+		return true
+	}
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rasad/streams"
+)
+
+// Healthz tells that the process answers.
+func (a *API) Healthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, Health{Alive: true, Build: a.Build})
+}
+
+// Readyz tells that the world is restored and that a write goes through now.
+func (a *API) Readyz(c echo.Context) error {
+	if st := a.Sequencer.Status(); !st.Recording {
+		return streams.ErrNotRecording
+	}
+	if a.Ready != nil {
+		if err := a.Ready(c.Request().Context()); err != nil {
+			if asProblem(err) == nil {
+				a.Log.Error("not ready", "err", err)
+				return problem(http.StatusServiceUnavailable, "not-ready", "a write did not go through")
+			}
+			return err
+		}
+	}
+	seq := a.World.View().Seq()
+	setSeq(c.Response(), seq)
+	return c.JSON(http.StatusOK, Ready{Ready: true, Epoch: a.Epoch, Seq: int64(seq)})
+}
+
+// Metrics answers the figures for Prometheus.
+func (a *API) Metrics(c echo.Context) error {
+	if a.Gather == nil {
+		return problem(http.StatusNotFound, "no-metrics", "this server gathers no figures")
+	}
+	promhttp.HandlerFor(a.Gather, promhttp.HandlerOpts{}).ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// OpenapiYaml answers the contract.
+func (a *API) OpenapiYaml(c echo.Context) error {
+	return writeJSON(c.Response(), http.StatusOK, []string{"application/yaml; charset=utf-8"}, openapiYAML)
+}
+
+// OpenapiJson answers the contract as JSON.
+func (a *API) OpenapiJson(c echo.Context) error {
+	return writeJSON(c.Response(), http.StatusOK, jsonType, a.spec.json)
+}
+
+// cached is a body that does not change while the server runs.
+type cached struct {
+	body []byte
+	tag  string
+}
+
+func cacheJSON(v any) (cached, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return cached{}, err
+	}
+	return cached{b, contentTag(b)}, nil
+}
+
+// GetPreset answers the codes, labels, scales and colours.
+func (a *API) GetPreset(c echo.Context, p GetPresetParams) error {
+	h := c.Response().Header()
+	h["Cache-Control"], h["Etag"] = noCache, []string{a.preset.tag}
+	if p.IfNoneMatch != nil && tagIn(*p.IfNoneMatch, a.preset.tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return writeJSON(c.Response(), http.StatusOK, jsonType, a.preset.body)
+}
+
+func contentTag(b []byte) string { return strconv.Quote(sum(b)) }
