@@ -1,0 +1,277 @@
+import * as commands from "../../commands/commands";
+import type { NewIncident, Options } from "../../commands/commands";
+import type { Outcome, Problem } from "../../commands/http";
+import { m, problemText } from "../../messages";
+import { settings } from "../../ui/settings.svelte";
+import { flag, list, text, type Feature, type LngLat } from "../../world/feature";
+import type { Live } from "../shared/live.svelte";
+import { incidentName, nameOfIncident } from "../shared/words";
+
+/** Something to tell the dispatcher, beside what he looks at. */
+export type Notice = Readonly<{
+  id: number;
+  tone: "saving" | "done" | "problem";
+  text: string;
+  /** Takes the command back; offered until `undoUntil`, Unix ms of this machine. */
+  undo?: () => void;
+  undoUntil?: number;
+  /** Does it again after it failed. */
+  retry?: () => void;
+}>;
+
+/** An assignment that is asked for but not yet on the screen by the stream. */
+export type Ghost = Readonly<{ unit: string; incident: string }>;
+
+/** A question that stands over everything else. */
+export type Question =
+  | Readonly<{ what: "take"; unit: string; incident: string; from: string }>
+  | Readonly<{ what: "close"; incident: string }>
+  | Readonly<{ what: "conflict"; incident: string; yours: Readonly<Record<string, unknown>>; current: Current }>
+  | Readonly<{ what: "bar" }>
+  | Readonly<{ what: "help" }>;
+
+/** A feature as the server has it now. */
+export type Current = Readonly<{ rev: number; properties: Readonly<Record<string, unknown>> }>;
+
+const undoMs = 10_000;
+const doneMs = 5000;
+/** Before it a command that goes through is not worth a word. */
+const savingAfterMs = 350;
+
+/** What one dispatcher looks at and is doing: the selection, the commands under way, what they came to. */
+export class Desk {
+  readonly live: Live;
+  /** The incident that is worked on. It stays while units are looked at. */
+  incident = $state<string | null>(null);
+  /** The unit that is looked at, over the incident. */
+  unit = $state<string | null>(null);
+  /** A new incident is being written. */
+  writing = $state(false);
+  /** The present one is being edited. */
+  editing = $state(false);
+  /** Where the next incident will be; null: the centre of the map. */
+  pin = $state.raw<LngLat | null>(null);
+  question = $state.raw<Question | null>(null);
+  notices = $state.raw<readonly Notice[]>([]);
+  ghosts = $state.raw<readonly Ghost[]>([]);
+  /** Units chosen among the nearest, to be assigned by Enter. */
+  chosen = $state.raw<readonly string[]>([]);
+  #lastId = 0;
+  #undo: (() => void) | null = null;
+  #undoUntil = 0;
+
+  constructor(live: Live) {
+    this.live = live;
+  }
+
+  /** Shows an incident. */
+  openIncident(key: string | null): void {
+    if (this.incident !== key) this.chosen = [];
+    this.incident = key;
+    this.unit = null;
+    this.editing = false;
+  }
+
+  /** Shows a unit, and marks the incident that it works on. */
+  openUnit(key: string): void {
+    this.unit = key;
+    this.editing = false;
+    const feature = this.live.world.get(key);
+    const assigned = feature ? text(feature, "assigned") : "";
+    if (assigned && !this.incident) this.incident = assigned;
+  }
+
+  /** Steps back by one: what is open is closed in the order in which it was opened. */
+  escape(): void {
+    if (this.question) this.question = null;
+    else if (this.chosen.length > 0) this.chosen = [];
+    else if (this.writing) this.writing = false;
+    else if (this.editing) this.editing = false;
+    else if (this.unit) this.unit = null;
+    else if (this.pin) this.pin = null;
+    else this.incident = null;
+  }
+
+  /** Begins a new incident at a place, or at the centre of the map. */
+  write(at: LngLat | null = this.pin): void {
+    if (this.#refusedInReplay()) return;
+    this.pin = at;
+    this.writing = true;
+    this.unit = null;
+    this.question = null;
+  }
+
+  async create(incident: NewIncident): Promise<Problem | null> {
+    const type = this.live.codes.incidentType(incident.type);
+    const name = incident.name || settings.label(type, incident.type);
+    const outcome = await this.#run(name, (o) => commands.createIncident(incident, o));
+    if (!outcome.ok) return outcome.problem;
+    this.writing = false;
+    this.pin = null;
+    this.openIncident(outcome.body.id);
+    this.tell("done", m.done_opened({ name }));
+    return null;
+  }
+
+  /** Sends units to an incident. One that is busy raises a question first. */
+  async assign(incident: string, units: readonly string[], take: Readonly<{ reason: string }> | null = null): Promise<void> {
+    if (units.length === 0) return;
+    const busy = units.map((key) => this.live.world.get(key)).find((unit) => unit && text(unit, "assigned"));
+    if (!take && busy && text(busy, "assigned") !== incident) {
+      this.question = { what: "take", unit: busy.key, incident, from: text(busy, "assigned") };
+      return;
+    }
+    const before = units.map((key) => ({ key, feature: this.live.world.get(key) }));
+    const ghosts = units.map((unit) => ({ unit, incident }));
+    this.ghosts = [...this.ghosts, ...ghosts];
+    this.chosen = [];
+    const names = settings.format.list(units);
+    const name = nameOfIncident(incident, this.live);
+    const outcome = await this.#run(names, (o) => commands.assign(incident, units, take, o));
+    this.ghosts = this.ghosts.filter((ghost) => !ghosts.includes(ghost));
+    if (!outcome.ok) {
+      if (outcome.problem.code === "unit-busy" && units.length === 1 && !take) {
+        const from = this.live.world.get(units[0]!);
+        this.question = { what: "take", unit: units[0]!, incident, from: from ? text(from, "assigned") : "" };
+      }
+      return;
+    }
+    this.tell("done", m.done_assigned({ unit: names, incident: name }), () => void this.#takeBack(incident, before));
+  }
+
+  /** Undoes an assignment: each unit is again what and where it was. */
+  async #takeBack(incident: string, before: readonly Readonly<{ key: string; feature: Feature | undefined }>[]): Promise<void> {
+    const { codes } = this.live;
+    const next: Record<string, string> = {};
+    for (const { key, feature } of before) {
+      const status = feature ? text(feature, "status") : "";
+      next[key] = codes.restingStatuses.some((s) => s.code === status) ? status : codes.initialStatus;
+    }
+    const outcome = await this.#run(m.undo(), (o) => commands.release(incident, next, { ...o, reason: "undo" }));
+    if (!outcome.ok) return;
+    for (const { key, feature } of before) {
+      const work = feature ? text(feature, "assigned") : "";
+      if (work) await this.#run(key, (o) => commands.assign(work, [key], { reason: "undo" }, o));
+    }
+    this.tell("done", m.done_undone());
+  }
+
+  /** Takes the last assignment back while that is offered. */
+  undo(): void {
+    const undo = performance.now() < this.#undoUntil ? this.#undo : null;
+    this.#undo = null;
+    if (!undo) return this.tell("problem", m.undo_none());
+    this.notices = this.notices.filter((notice) => !notice.undo);
+    undo();
+  }
+
+  async release(incident: string, unit: string, next: string): Promise<void> {
+    const outcome = await this.#run(unit, (o) => commands.release(incident, { [unit]: next }, o));
+    if (outcome.ok) this.tell("done", m.done_released({ unit }));
+  }
+
+  async close(incident: string, next: Readonly<Record<string, string>>, reason: string): Promise<Problem | null> {
+    const name = nameOfIncident(incident, this.live);
+    const outcome = await this.#run(name, (o) => commands.closeIncident(incident, next, reason, o), false);
+    if (!outcome.ok) return outcome.problem;
+    this.question = null;
+    this.tell("done", m.done_closed({ name }));
+    return null;
+  }
+
+  async setStatus(unit: string, status: string): Promise<void> {
+    const outcome = await this.#run(unit, (o) => commands.setUnitStatus(unit, status, o));
+    const label = settings.label(this.live.codes.status(status), status);
+    if (outcome.ok) this.tell("done", m.done_status({ unit, status: label }));
+  }
+
+  async setDistress(unit: string, on: boolean): Promise<void> {
+    await this.#run(unit, (o) => commands.setDistress(unit, on, o));
+  }
+
+  async acknowledge(alarm: string): Promise<void> {
+    const outcome = await this.#run(m.alarm_ack(), (o) => commands.acknowledge(alarm, o));
+    if (outcome.ok) this.tell("done", m.done_acked());
+  }
+
+  /** Changes what is written of an incident. When someone else changed it first, both values are shown. */
+  async patch(incident: string, rev: number, properties: Readonly<Record<string, unknown>>): Promise<boolean> {
+    const feature = this.live.world.get(incident);
+    const name = feature ? incidentName(feature, this.live) : incident;
+    const outcome = await this.#run(name, (o) => commands.patchIncident(incident, rev, properties, o), false);
+    if (outcome.ok) {
+      this.editing = false;
+      this.question = null;
+      this.tell("done", m.done_changed({ name }));
+      return true;
+    }
+    const { current } = outcome.problem;
+    if (outcome.problem.code === "stale" && current) {
+      this.question = { what: "conflict", incident, yours: properties, current: { rev: current.properties.rev, properties: current.properties } };
+    } else {
+      this.#fail(outcome.problem, () => void this.patch(incident, rev, properties));
+    }
+    return false;
+  }
+
+  /** Shows a notice; what is done goes away by itself, what went wrong stays until it was read. */
+  tell(tone: Notice["tone"], words: string, undo?: () => void): void {
+    const id = ++this.#lastId;
+    const undoable = undo ? { undo: () => this.undo(), undoUntil: performance.now() + undoMs } : {};
+    if (undo) {
+      this.#undo = undo;
+      this.#undoUntil = performance.now() + undoMs;
+      // One undo is offered at a time: the last.
+      this.notices = this.notices.filter((notice) => !notice.undo);
+    }
+    this.notices = [...this.notices, { id, tone, text: words, ...undoable }];
+    if (tone === "done") setTimeout(() => this.dismiss(id), undo ? undoMs : doneMs);
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  #fail(problem: Problem, retry?: () => void): void {
+    const id = ++this.#lastId;
+    const again = retry ? { retry: () => (this.dismiss(id), retry()) } : {};
+    this.notices = [...this.notices, { id, tone: "problem", text: m.not_done({ reason: problemText(problem) }), ...again }];
+  }
+
+  /** Sends a command, says so when it takes long, and waits until its outcome is on the screen. */
+  async #run<T>(what: string, call: (o: Options) => Promise<Outcome<T>>, tellProblem = true): Promise<Outcome<T>> {
+    if (this.#refusedInReplay()) {
+      const problem: Problem = { code: "replay", status: 0, detail: "", errors: [], current: null };
+      return { ok: false, problem, seq: 0 };
+    }
+    const id = ++this.#lastId;
+    const say = (words: string) => {
+      this.notices = [...this.notices.filter((notice) => notice.id !== id), { id, tone: "saving", text: words }];
+    };
+    const timer = setTimeout(() => say(m.saving({ what })), savingAfterMs);
+    const outcome = await call({ onRetry: (problem) => say(m.saving_again({ reason: problemText(problem) })) });
+    // What a command did is told by the stream; until then the ghost stays. A stream that is behind is no failure.
+    if (outcome.ok) await this.live.world.reached(outcome.seq).catch(() => undefined);
+    clearTimeout(timer);
+    this.dismiss(id);
+    if (!outcome.ok && tellProblem) {
+      const passing = outcome.problem.status === 0 || outcome.problem.status >= 500;
+      // Trying again by hand is another command: a key of its own. Asking for the same state twice does nothing twice.
+      this.#fail(outcome.problem, passing ? () => void this.#run(what, call) : undefined);
+    }
+    return outcome;
+  }
+
+  #refusedInReplay(): boolean {
+    if (!this.live.replay) return false;
+    this.tell("problem", m.problem_replay());
+    return true;
+  }
+}
+
+/** The units of an incident, those that call for help first. */
+export function unitsOf(incident: Feature, live: Live): readonly Feature[] {
+  return list(incident, "assigned")
+    .flatMap((key) => live.world.get(key) ?? [])
+    .sort((a, b) => Number(flag(b, "distress")) - Number(flag(a, "distress")));
+}

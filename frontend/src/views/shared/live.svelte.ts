@@ -1,0 +1,160 @@
+import { getCity, getPreset, type City } from "../../commands/commands";
+import { loadFonts } from "../../fonts";
+import type { Preset } from "../../preset";
+import { Codes } from "../../ui/codes";
+import { settings } from "../../ui/settings.svelte";
+import { text, type Feature, type Kind } from "../../world/feature";
+import type { Liveness } from "../../world/liveness";
+import { openSession, type Session } from "../../world/session";
+import type { World } from "../../world/world";
+import { ActLog, type Act } from "./acts";
+
+/** Lists on panels change at most this often; the map follows every frame by itself. */
+const listEveryMs = 200;
+const livenessEveryMs = 250;
+
+/** What the panels of a view read, reactive. Positions are not here: they are asked of the world when they are shown. */
+export class Live {
+  readonly session: Session;
+  readonly world: World;
+  readonly codes: Codes;
+  readonly city: City;
+  /** Live shows the present; a replay shows the past, and nothing can be done about it. */
+  readonly replay: boolean;
+
+  incidents = $state.raw<readonly Feature[]>([]);
+  units = $state.raw<readonly Feature[]>([]);
+  hazards = $state.raw<readonly Feature[]>([]);
+  shelters = $state.raw<readonly Feature[]>([]);
+  alarms = $state.raw<readonly Feature[]>([]);
+  /** What happened, the newest first. */
+  acts = $state.raw<readonly Act[]>([]);
+  /** What to say about the picture. A new object only when a reader would see a difference. */
+  liveness = $state.raw<Liveness>() as Liveness;
+  /** The moment that the picture shows, or the server's clock when it is live; Unix ms, once a second. */
+  now = $state(NaN);
+  /** The first keyframe has come. */
+  begun = $state(false);
+
+  readonly #log: ActLog;
+  readonly #stops: (() => void)[] = [];
+  #build = "";
+
+  constructor(preset: Preset, city: City, at: string | null, speed: number) {
+    this.codes = new Codes(preset);
+    this.city = city;
+    this.replay = at !== null;
+    this.session = openSession(at === null ? {} : { at, speed });
+    this.world = this.session.world;
+    this.#log = new ActLog(this.codes);
+    this.liveness = this.session.liveness();
+
+    const dirty = new Set<Kind | "acts">();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let flushed = 0;
+    const flush = () => {
+      timer = undefined;
+      flushed = performance.now();
+      if (dirty.has("incident")) this.incidents = this.world.features("incident");
+      if (dirty.has("unit")) this.units = this.world.features("unit");
+      if (dirty.has("hazard")) this.hazards = this.world.features("hazard");
+      if (dirty.has("shelter")) this.shelters = this.world.features("shelter");
+      if (dirty.has("alarm")) this.alarms = this.world.features("alarm");
+      if (dirty.has("acts")) this.acts = this.#log.acts;
+      dirty.clear();
+      this.begun = true;
+    };
+    this.#stops.push(
+      this.world.onFrame((change) => {
+        if (this.#log.take(change)) dirty.add("acts");
+        for (const f of change.put) dirty.add(f.kind);
+        for (const f of change.drop) dirty.add(f.kind);
+        if (change.keyframe) for (const kind of ["incident", "unit", "hazard", "shelter", "alarm"]) dirty.add(kind);
+        if (dirty.size === 0 || timer !== undefined) return;
+        const due = flushed + listEveryMs - performance.now();
+        timer = setTimeout(flush, Math.max(0, due));
+      }),
+    );
+
+    const look = () => this.#look();
+    const clock = setInterval(look, livenessEveryMs);
+    this.#stops.push(this.session.onState(look), () => clearInterval(clock), () => clearTimeout(timer));
+    look();
+  }
+
+  /** The server was replaced by another version, which has other screens. */
+  get outdated(): boolean {
+    const build = this.session.build();
+    if (build && !this.#build) this.#build = build;
+    return this.#build !== "" && build !== "" && build !== this.#build;
+  }
+
+  /** The name of a feature, its key where it has none or is gone. */
+  name(key: string): string {
+    const feature = this.world.get(key);
+    return (feature && text(feature, "name")) || key;
+  }
+
+  /** Seconds since the fix of a feature; Infinity when it has none. */
+  fixAge(feature: Feature): number {
+    const fix = this.world.fix(feature);
+    return fix && Number.isFinite(this.now) ? Math.max(0, (this.now - fix.time) / 1000) : Infinity;
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.session.close();
+  }
+
+  #look(): void {
+    const next = this.session.liveness();
+    if (differs(this.liveness, next)) {
+      this.liveness = next;
+      document.documentElement.dataset["state"] = next.word;
+    } else if (!document.documentElement.dataset["state"]) {
+      document.documentElement.dataset["state"] = next.word;
+    }
+    const shown = next.state === "replay" ? next.at : this.session.now();
+    // Once a second, at the second: clocks and stopwatches move together.
+    const second = Math.floor(shown / 1000) * 1000;
+    if (second !== this.now) this.now = second;
+  }
+}
+
+function differs(a: Liveness | undefined, b: Liveness): boolean {
+  return (
+    !a ||
+    a.word !== b.word ||
+    (b.state !== "live" && Math.floor(a.age) !== Math.floor(b.age)) ||
+    a.recording !== b.recording ||
+    a.exercise !== b.exercise ||
+    a.simulated !== b.simulated ||
+    a.speed !== b.speed ||
+    a.link !== b.link ||
+    a.silent !== b.silent ||
+    Math.floor(a.at / 1000) !== Math.floor(b.at / 1000)
+  );
+}
+
+/**
+ * Fetches what a view needs before it can show anything, for as long as it takes: a wall comes up alone after a power cut,
+ * before its server does.
+ */
+export async function begin(signal: AbortSignal, onWaiting: () => void): Promise<Live> {
+  const query = new URLSearchParams(location.search);
+  for (let pause = 500; ; pause = Math.min(5000, pause * 1.5)) {
+    const [preset, city] = await Promise.all([getPreset<Preset>(signal), getCity(signal)]);
+    signal.throwIfAborted();
+    if (preset.ok && city.ok) {
+      settings.timeZone = city.body.time_zone;
+      const first = preset.body.languages[0];
+      if (first) settings.offerLanguage(first);
+      await loadFonts(settings.language);
+      signal.throwIfAborted();
+      const speed = Number(query.get("speed") ?? 1);
+      return new Live(preset.body, city.body, query.get("at"), speed > 0 ? speed : 1);
+    }
+    onWaiting();
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}

@@ -1,0 +1,63 @@
+import { m, message } from "../../messages";
+import { settings } from "../../ui/settings.svelte";
+import { list, text, type Feature } from "../../world/feature";
+import type { Act } from "./acts";
+import type { Live } from "./live.svelte";
+
+/** What a person calls an incident: its name, else its type. Keys that a machine made are said last. */
+export function incidentName(incident: Feature, live: Live): string {
+  const type = text(incident, "type");
+  return text(incident, "name") || settings.label(live.codes.incidentType(type), type) || incident.key;
+}
+
+/** The same by its key, which may be of an incident that is gone. */
+export function nameOfIncident(key: string, live: Live): string {
+  const incident = live.world.get(key);
+  return incident ? incidentName(incident, live) : key;
+}
+
+/** One line of the log. */
+export function actText(act: Act, live: Live): string {
+  const { codes } = live;
+  const incident = act.incident ? nameOfIncident(act.incident, live) : "";
+  const unit = act.subject;
+  const status = settings.label(codes.status(act.code), act.code);
+  switch (act.what) {
+    case "incident_opened":
+      return m.act_incident_opened({ incident });
+    case "incident_closed":
+      return m.act_incident_closed({ incident });
+    case "incident_status":
+      return m.act_incident_status({ incident, status: settings.label(codes.incidentStatus(act.code), act.code) });
+    case "incident_priority":
+      return m.act_incident_priority({ incident, priority: settings.label(codes.priority(act.code), act.code) });
+    case "assigned":
+      return m.act_assigned({ unit, incident });
+    case "released":
+      return m.act_released({ unit, incident });
+    case "unit_status":
+      return incident ? m.act_unit_status_at({ unit, status, incident }) : m.act_unit_status({ unit, status });
+    case "distress":
+      return m.act_distress({ unit });
+    case "distress_over":
+      return m.act_distress_over({ unit });
+    case "hazard_opened":
+      return m.act_hazard_opened({ hazard: settings.label(codes.hazardType(act.code), act.code) });
+    case "hazard_over":
+      return m.act_hazard_over({ hazard: settings.label(codes.hazardType(act.code), act.code) });
+    case "alarm": {
+      const alarm = live.world.get(act.subject);
+      return m.act_alarm({ alarm: alarm ? alarmText(alarm, live) : act.code });
+    }
+    default:
+      return act.what satisfies never;
+  }
+}
+
+/** What an alarm says. Types that this version does not know are said in the words of whoever raised it. */
+export function alarmText(alarm: Feature, live: Live): string {
+  const type = text(alarm, "type");
+  const [subject] = list(alarm, "subjects");
+  const name = subject ? live.name(subject) : text(alarm, "text") || alarm.key.split(":").at(-1) || "";
+  return message(`alarm_${type}`, { name, type }) ?? (text(alarm, "text") || type || alarm.key);
+}
