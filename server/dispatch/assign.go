@@ -14,6 +14,10 @@ import (
 // sends at once, and a frame still holds them.
 const unitsMax = 200
 
+// crowdMax is how many units an incident may have in all: their keys must fit into
+// its properties.
+const crowdMax = 1000
+
 func (r *rules) assign(d *geo.Draft, who geo.Principal, args json.RawMessage) (any, error) {
 	var a struct {
 		Incident string   `json:"incident"`
@@ -72,6 +76,9 @@ func (r *rules) send(d *geo.Draft, who geo.Principal, incident *geo.Feature, key
 	if len(no) > 0 {
 		return nil, together(no)
 	}
+	if len(incident.Props.Texts("assigned"))+len(sent) > crowdMax {
+		return nil, refuse(geo.Conflict, "incident-full", "%s would have more than %d units; open another incident for the sector.", incident.Key, crowdMax)
+	}
 	for _, key := range sent {
 		u := mustGet(d, key)
 		if from := u.Props.Text("assigned"); from != "" {
@@ -80,6 +87,7 @@ func (r *rules) send(d *geo.Draft, who geo.Principal, incident *geo.Feature, key
 		}
 		r.join(d, who, u, incident.Key)
 	}
+	r.muster(d, incident.Key, sent)
 	return sent, nil
 }
 
@@ -128,7 +136,7 @@ func together(no []*geo.Refusal) *geo.Refusal {
 	return &out
 }
 
-// join begins the assignment of a free unit.
+// join begins the assignment of a free unit. The incident's list is muster's.
 func (r *rules) join(d *geo.Draft, who geo.Principal, u *geo.Feature, incident string) {
 	stem := incident + "~" + u.Key + "~"
 	if len(stem) > geo.KeyMax-20 {
@@ -142,20 +150,32 @@ func (r *rules) join(d *geo.Draft, who geo.Principal, u *geo.Feature, incident s
 		panic("dispatch: assignment: " + err.Error()) // the key is free and made of keys
 	}
 	r.editUnit(d, u, map[string]any{"assigned": incident, "assignment": a.Key, "status": r.Assigned})
+}
+
+// muster adds units that joined to the list of their incident: once for all of
+// them, because the list of a mass event is long.
+func (r *rules) muster(d *geo.Draft, incident string, joined []string) {
+	if len(joined) == 0 {
+		return
+	}
 	f := mustGet(d, incident)
-	units := append(f.Props.Texts("assigned"), u.Key)
+	units := append(f.Props.Texts("assigned"), joined...)
 	slices.Sort(units)
 	edit(d, f, map[string]any{"assigned": units})
 	r.follow(d, incident, r.Assigned)
 }
 
-// leave ends the assignment of a unit, which takes the next status. When it was
-// the last, an incident that followed its units is open again.
-func (r *rules) leave(d *geo.Draft, u *geo.Feature, next string) *geo.Feature {
-	incident := mustGet(d, u.Props.Text("assigned"))
+// part ends the assignment of a unit, which takes the next status. The incident's
+// list is dismiss's.
+func (r *rules) part(d *geo.Draft, u *geo.Feature, next string) *geo.Feature {
 	edit(d, mustGet(d, u.Props.Text("assignment")), map[string]any{"cleared_at": stampOf(d.Now())})
-	u = r.editUnit(d, u, map[string]any{"assigned": nil, "assignment": nil, "status": next})
-	units := slices.DeleteFunc(incident.Props.Texts("assigned"), func(k string) bool { return k == u.Key })
+	return r.editUnit(d, u, map[string]any{"assigned": nil, "assignment": nil, "status": next})
+}
+
+// dismiss takes units that parted from the list of their incident. When none is
+// left, an incident that followed its units is open again.
+func (r *rules) dismiss(d *geo.Draft, incident *geo.Feature, parted []string) {
+	units := slices.DeleteFunc(incident.Props.Texts("assigned"), func(k string) bool { return slices.Contains(parted, k) })
 	set := map[string]any{"assigned": units}
 	if len(units) == 0 {
 		set["assigned"] = nil
@@ -164,6 +184,13 @@ func (r *rules) leave(d *geo.Draft, u *geo.Feature, next string) *geo.Feature {
 		}
 	}
 	edit(d, incident, set)
+}
+
+// leave takes one unit off its incident.
+func (r *rules) leave(d *geo.Draft, u *geo.Feature, next string) *geo.Feature {
+	incident := mustGet(d, u.Props.Text("assigned"))
+	u = r.part(d, u, next)
+	r.dismiss(d, incident, []string{u.Key})
 	return u
 }
 
@@ -227,7 +254,7 @@ func (r *rules) release(d *geo.Draft, who geo.Principal, args json.RawMessage) (
 	if err := r.mayLeave(d, units, a.Next); err != nil {
 		return nil, err
 	}
-	r.free(d, units, a.Next)
+	r.free(d, incident, units, a.Next)
 	if len(units) > 0 {
 		d.Act(geo.Act{Name: "incident.release", By: who, Why: a.Reason, Subjects: append([]string{a.Incident}, units...)})
 	}
@@ -260,14 +287,19 @@ func (r *rules) mayLeave(d *geo.Draft, units []string, next map[string]string) e
 	return nil
 }
 
-func (r *rules) free(d *geo.Draft, units []string, next map[string]string) {
+// free takes units off an incident, each into its next status or the initial one.
+func (r *rules) free(d *geo.Draft, incident *geo.Feature, units []string, next map[string]string) {
+	if len(units) == 0 {
+		return
+	}
 	for _, key := range units {
 		status, ok := next[key]
 		if !ok {
 			status = r.Initial
 		}
-		r.leave(d, mustGet(d, key), status)
+		r.part(d, mustGet(d, key), status)
 	}
+	r.dismiss(d, incident, units)
 }
 
 func (r *rules) close(d *geo.Draft, who geo.Principal, args json.RawMessage) (any, error) {
@@ -306,7 +338,7 @@ func (r *rules) close(d *geo.Draft, who geo.Principal, args json.RawMessage) (an
 		no.Errors = errs
 		return nil, no
 	}
-	r.free(d, units, a.Next)
+	r.free(d, incident, units, a.Next)
 	incident = r.reach(d, mustGet(d, a.Incident), r.Closed)
 	incident = edit(d, incident, map[string]any{"closed_at": stampOf(d.Now())}) // the last time, when it was reopened
 	d.Act(geo.Act{Name: "incident.close", By: who, Why: a.Reason, Subjects: append([]string{a.Incident}, units...)})

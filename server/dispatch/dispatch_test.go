@@ -216,6 +216,9 @@ func TestRefusals(t *testing.T) {
 		"a shelter for half a person":        {nil, `feature.create {"key":"S1","kind":"shelter","props":{"capacity":0.5}}`, geo.Invalid, "invalid", "capacity"},
 		"a name longer than a screen":        {nil, `feature.create {"key":"E9","kind":"unit","props":{"name":"` + strings.Repeat("e", 201) + `"}}`, geo.Invalid, "invalid", "name"},
 		"properties beyond all bounds":       {nil, `feature.create {"key":"E9","kind":"unit","props":{"x":"` + strings.Repeat("e", 70_000) + `"}}`, geo.Invalid, "invalid", "properties"},
+		"properties that grow by escaping":   {nil, `feature.create {"key":"E9","kind":"unit","props":{"x":"` + strings.Repeat("<", 60_000) + `"}}`, geo.Invalid, "invalid", "properties"},
+		"properties forty levels deep":       {nil, `feature.create {"key":"E9","kind":"unit","props":{"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}}`, geo.Invalid, "invalid", "properties"},
+		"a patch forty levels deep":          {[]string{engine7}, `feature.patch {"key":"E7","kind":"unit","props":{"x":` + strings.Repeat(`{"x":`, 40) + "1" + strings.Repeat("}", 40) + `}}`, geo.Invalid, "invalid", "properties"},
 		"a time without offset":              {nil, `feature.create {"key":"H9","kind":"hazard","props":{"valid_to":"2026-11-22 10:00"}}`, geo.Invalid, "invalid", "valid_to"},
 		"a hazard that ends before it began": {nil, `feature.create {"key":"H9","kind":"hazard","props":{"valid_from":"2026-11-22T10:00:00Z","valid_to":"2026-11-22T09:00:00Z"}}`, geo.Invalid, "invalid", "before"},
 		"a caller in clear":                  {nil, `feature.create {"key":"I9","kind":"incident","props":{"caller":{"name":"A"}}}`, geo.Invalid, "invalid", "sealed"},
@@ -444,6 +447,43 @@ func TestAnAssignmentKeepsItsStamps(t *testing.T) {
 	k.must(`feature.delete {"key":"I1","kind":"incident"}`)
 	if n := k.w.View().Len(geo.Assignment); n != 0 {
 		t.Errorf("%d assignments outlived their incident", n)
+	}
+}
+
+// A mass event: an incident takes a thousand units with the longest keys, and says
+// so when it has them.
+func TestAnIncidentTakesAThousandUnits(t *testing.T) {
+	k := newDesk(t, fire)
+	name := func(i int) string { return fmt.Sprintf("%0*d", geo.KeyMax, i) }
+	d := geo.NewDraft(k.w.View(), 2, k.now)
+	for i := range crowdMax + 1 {
+		if _, err := k.rules["feature.create"](d, k.who, json.RawMessage(`{"key":"`+name(i)+`","kind":"unit"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(from, to int) error {
+		var keys []string
+		for i := from; i < to; i++ {
+			keys = append(keys, name(i))
+		}
+		args, err := json.Marshal(map[string]any{"incident": "I1", "units": keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Try(func() error { _, err := k.rules["incident.assign"](d, k.who, args); return err })
+	}
+	for n := 0; n < crowdMax; n += unitsMax {
+		if err := send(n, n+unitsMax); err != nil {
+			t.Fatalf("after %d units: %v", n, err)
+		}
+	}
+	var no *geo.Refusal
+	if err := send(crowdMax, crowdMax+1); !errors.As(err, &no) || no.Code != "incident-full" {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	f, _ := d.Get("I1")
+	if got := len(f.Props.Texts("assigned")); got != crowdMax {
+		t.Errorf("it has %d units, want %d", got, crowdMax)
 	}
 }
 

@@ -126,6 +126,6 @@
 //	Conflict  key-taken, wrong-kind, field-owned, unit-busy, reason-needed, unit-carrying,
 //	          unit-distress, unit-not-dispatchable, unit-not-assigned, unit-assigned,
 //	          unit-needs-incident, incident-closed, incident-has-units, next-needed,
-//	          status-not-allowed, use-close
+//	          status-not-allowed, use-close, incident-full
 //	Stale     stale (current is the feature as it is)
 package dispatch

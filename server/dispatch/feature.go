@@ -122,7 +122,8 @@ func (r *rules) create(d *geo.Draft, who geo.Principal, args json.RawMessage) (a
 
 // make creates the feature of an input whose key is free.
 func (r *rules) make(d *geo.Draft, who geo.Principal, in *input, name string) (any, error) {
-	if err := checkOwnKey(d, in.Kind, in.Key); err != nil {
+	err := checkOwnKey(d, in.Kind, in.Key)
+	if err != nil {
 		return nil, err
 	}
 	m := in.Props
@@ -142,7 +143,6 @@ func (r *rules) make(d *geo.Draft, who geo.Principal, in *input, name string) (a
 	var assigned []string // units of a new incident
 	var incident string   // of a new unit
 	status := ""
-	props := func() (err error) { f.Props, err = geo.MakeProps(m); return err }
 	switch in.Kind {
 	case geo.Unit:
 		delete(m, "assignment")
@@ -161,8 +161,8 @@ func (r *rules) make(d *geo.Draft, who geo.Principal, in *input, name string) (a
 			delete(m, "assigned")
 		}
 	}
-	if err := props(); err != nil {
-		return nil, fmt.Errorf("make %s %s: %w", in.Kind, in.Key, err)
+	if f.Props, err = makeProps(m); err != nil {
+		return nil, err
 	}
 	if in.Kind == geo.Hazard {
 		season(&f, d.Now())
@@ -202,6 +202,9 @@ func (r *rules) settleUnit(d *geo.Draft, who geo.Principal, u *geo.Feature, inci
 	if r.final(f) {
 		return nil, refuse(geo.Conflict, "incident-closed", "Incident %s is closed.", incident)
 	}
+	if len(f.Props.Texts("assigned")) >= crowdMax {
+		return nil, refuse(geo.Conflict, "incident-full", "%s has %d units.", incident, crowdMax)
+	}
 	if status == r.Initial || status == "" {
 		status = r.Assigned
 	}
@@ -209,6 +212,7 @@ func (r *rules) settleUnit(d *geo.Draft, who geo.Principal, u *geo.Feature, inci
 		return nil, invalid("properties.status", "must be that of a busy unit, because it is assigned")
 	}
 	r.join(d, who, u, incident)
+	r.muster(d, incident, []string{u.Key})
 	return r.become(d, mustGet(d, u.Key), status), nil
 }
 
@@ -342,11 +346,10 @@ func (r *rules) write(d *geo.Draft, who geo.Principal, f *geo.Feature, g geo.Fea
 	if err := r.keepOwned(f, m); err != nil {
 		return nil, err
 	}
-	props, err := geo.MakeProps(m)
-	if err != nil {
-		return nil, fmt.Errorf("write %s %s: %w", f.Kind, f.Key, err)
+	var err error
+	if g.Props, err = makeProps(m); err != nil {
+		return nil, err
 	}
-	g.Props = props
 	switch f.Kind {
 	case geo.Unit:
 		g.Props = g.Props.With(map[string]any{"dispatchable": r.dispatchable(g.Props)})
@@ -359,6 +362,19 @@ func (r *rules) write(d *geo.Draft, who geo.Principal, f *geo.Feature, g geo.Fea
 	put := d.Put(g)
 	d.Act(geo.Act{Name: name, By: who, Subjects: []string{f.Key}})
 	return answer(put)
+}
+
+// makeProps makes properties of members that were checked one by one. What rules add
+// later fits, because propsMax is well below [geo.PropsMax].
+func makeProps(m map[string]json.RawMessage) (geo.Props, error) {
+	p, err := geo.MakeProps(m)
+	if err != nil {
+		return "", invalid("properties", err.Error())
+	}
+	if len(p) > propsMax {
+		return "", invalid("properties", fmt.Sprintf("are longer than %d bytes", propsMax))
+	}
+	return p, nil
 }
 
 func sameShape(a, b *geo.Shape) bool {

@@ -77,17 +77,12 @@ func keysOf[V any](m map[string]V) []string {
 func (r *rules) checkProps(kind geo.Kind, m map[string]json.RawMessage) []geo.FieldError {
 	var errs []geo.FieldError
 	known := r.checks(kind)
-	size := 0
 	for _, k := range keysOf(m) {
-		size += len(k) + len(m[k])
 		if c, ok := known[k]; ok {
 			if reason := c(m[k]); reason != "" {
 				errs = append(errs, geo.FieldError{Field: "properties." + k, Reason: reason})
 			}
 		}
-	}
-	if size > propsMax {
-		errs = append(errs, geo.FieldError{Field: "properties", Reason: fmt.Sprintf("are longer than %d bytes", propsMax)})
 	}
 	if kind == geo.Hazard {
 		from, to := momentOf(m["valid_from"]), momentOf(m["valid_to"])
