@@ -8,7 +8,9 @@ const files = import.meta.glob<string>("../../node_modules/@mapbox/maki/icons/*.
 const paths = new Map<string, string>();
 for (const [file, svg] of Object.entries(files)) {
   const name = file.slice(file.lastIndexOf("/") + 1, -".svg".length);
-  paths.set(name, Array.from(svg.matchAll(/<path[^>]*\sd="([^"]+)"/g), (match) => match[1]!).join(" "));
+  const found = Array.from(svg.matchAll(/<path[^>]*\sd="([^"]+)"/g), (match) => match[1]!);
+  // Line breaks within a path are written as character references.
+  paths.set(name, found.join(" ").replace(/&#x[0-9a-f]+;/gi, " "));
 }
 
 /** The path of an icon; that of a plain marker for names that this version does not know. */

@@ -17,9 +17,13 @@ export type CrowdOptions = Readonly<{
   language: Language;
   /** Number of the unit that is selected: never hidden; 0 none. */
   selected: number;
+  /** Incidents, whose symbols lie over the units at them. Size in pixels at scale 1. */
+  incidents: readonly Readonly<{ x: number; y: number; size: number }>[];
 }>;
 
-const cellPixels = 60;
+const cellPixels = 72;
+/** Two units side by side are easier to read than a ring with a 2 in it. */
+const clusterLeast = 3;
 /** Symbols closer than this lie on one another. */
 const touchPixels = 11;
 /** A flower of more units than this is as bad as a heap. */
@@ -59,7 +63,7 @@ export function layOutCrowd(units: UnitLayer, o: CrowdOptions): Cluster[] {
     const upTo = busy > o.separateMax ? tier.busy : tier.available;
     drawn = countByCell(units, o, visible, upTo, clusters);
   }
-  layOutHeaps(units, o, drawn, clusters);
+  layOutHeaps(units, o, layOutWreaths(units, o, drawn), clusters);
   units.layoutChanged();
   return clusters;
 }
@@ -88,10 +92,57 @@ function countByCell(
     else cells.set(key, [i]);
   }
   for (const members of cells.values()) {
-    if (members.length < 2) drawn.push(...members);
+    if (members.length < clusterLeast) drawn.push(...members);
     else clusters.push(cluster(units, o, members));
   }
   return drawn;
+}
+
+/** Rings of a wreath begin this far from the symbol of the incident, and lie this far apart, pixels. */
+const wreathGap = 9;
+const wreathStep = 16;
+/** The name of the incident stands below: this part of a turn stays free there. */
+const wreathFree = 0.26;
+
+/** Lays units that stand under the symbol of an incident out around it. Returns the others. */
+function layOutWreaths(units: UnitLayer, o: CrowdOptions, drawn: readonly number[]): readonly number[] {
+  if (o.incidents.length === 0) return drawn;
+  const members = new Map<number, number[]>();
+  const others: number[] = [];
+  for (const i of drawn) {
+    const [x, y] = units.fixed(i);
+    let nearest = -1;
+    let least = Infinity;
+    if (!(units.speedOf(i) > standingMps)) {
+      o.incidents.forEach((incident, n) => {
+        const pixels = (Math.hypot(x - incident.x, y - incident.y) * o.pixelsPerUnit) / o.scale;
+        if (pixels >= incident.size / 2 + 5 || pixels >= least) return;
+        least = pixels;
+        nearest = n;
+      });
+    }
+    if (nearest < 0) others.push(i);
+    else members.set(nearest, [...(members.get(nearest) ?? []), i]);
+  }
+  for (const [n, wreath] of members) {
+    const { x, y, size } = o.incidents[n]!;
+    wreath.sort((a, b) => units.ids[a]! - units.ids[b]!);
+    let radius = size / 2 + wreathGap;
+    for (let from = 0; from < wreath.length; radius += wreathStep) {
+      const arc = 2 * Math.PI * (1 - wreathFree);
+      const room = Math.max(1, Math.floor((arc * radius) / wreathStep));
+      const ring = wreath.slice(from, from + room);
+      ring.forEach((i, k) => {
+        // From the top to both sides in turn, so that a few units stand above the symbol.
+        const turn = ((k % 2 ? 1 : -1) * Math.ceil(k / 2) * arc) / room - Math.PI / 2;
+        const [ux, uy] = units.fixed(i);
+        units.offsets[i * 2] = radius * Math.cos(turn) + ((x - ux) * o.pixelsPerUnit) / o.scale;
+        units.offsets[i * 2 + 1] = radius * Math.sin(turn) + ((y - uy) * o.pixelsPerUnit) / o.scale;
+      });
+      from += room;
+    }
+  }
+  return others;
 }
 
 /** Lays units that stand on one spot out around it. */

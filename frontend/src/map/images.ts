@@ -194,11 +194,11 @@ function hazard(maker: ImageMaker, type: string): Picture {
 
 /** Slanted lines; close ones where nobody drives through. */
 function hatch(maker: ImageMaker, hard: boolean): Picture {
-  const size = hard ? 10 : 16;
+  const size = hard ? 12 : 20;
   return picture(maker, size, (ctx) => {
     ctx.strokeStyle = maker.palette.color("hazard");
-    ctx.globalAlpha = hard ? 0.6 : 0.4;
-    ctx.lineWidth = hard ? 1.6 : 1.2;
+    ctx.globalAlpha = hard ? 0.34 : 0.26;
+    ctx.lineWidth = hard ? 1.5 : 1.2;
     ctx.beginPath();
     for (const shift of [-size, 0, size]) {
       ctx.moveTo(shift - 1, size + 1);

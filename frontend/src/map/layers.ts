@@ -291,12 +291,12 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
     {
       ...{ id: "assignment-casing", type: "line", source: source.assignments },
       layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
-      paint: { "line-color": color("symbol-casing"), "line-width": 3.6 * k, "line-opacity": 0.7 },
+      paint: { "line-color": color("symbol-casing"), "line-width": 3.4 * k, "line-opacity": 0.5 },
     },
     {
       ...{ id: "assignment", type: "line", source: source.assignments, filter: ["!", ["has", "preview"]] },
       layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
-      paint: { "line-color": color("assignment"), "line-width": 1.6 * k, "line-opacity": 0.9 },
+      paint: { "line-color": color("assignment"), "line-width": 1.5 * k, "line-opacity": 0.7 },
     },
     {
       ...{ id: "assignment-preview", type: "line", source: source.assignments, filter: ["has", "preview"] },

@@ -3,7 +3,7 @@ import type { GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecifica
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
-import { loadFonts } from "../fonts";
+import { loadFonts, type MapFontFaces } from "../fonts";
 import type { Language, Preset, Theme } from "../preset";
 import { text, type Feature, type Kind, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
@@ -154,6 +154,7 @@ class View {
   #applied: readonly LayerSpecification[] = [];
   #clusters: readonly Cluster[] = [];
   #loaded = false;
+  #faces: MapFontFaces = {};
   #pictures = 0;
   #contextLosses = 0;
   #laidOut = false;
@@ -212,7 +213,7 @@ class View {
 
     // Also after the context of the GPU was lost: the style comes back, what was put into it by hand does not.
     map.on("style.load", () => this.#install());
-    map.on("styleimagemissing", ({ id }) => this.#addImage(id));
+    map.setMissingStyleImageResolver((id) => this.#addImage(id));
     map.on("render", () => this.#pictures++);
     map.on("error", ({ error }) => {
       this.#errors.push(String(error?.message ?? error));
@@ -348,6 +349,7 @@ class View {
     const map = this.#map;
     if (!map.getLayer(this.#units.id)) map.addLayer(this.#units, aboveUnits);
     this.#loaded = true;
+    this.#setFaces();
     this.#restyle(false);
     this.#mark(...Object.values(source));
     this.#layOut();
@@ -394,8 +396,13 @@ class View {
   }
 
   async #loadFonts(): Promise<void> {
-    const faces = await loadFonts(this.#language);
-    if (Object.keys(faces).length > 0) this.#map.setFontFaces(faces as Parameters<MapLibre["setFontFaces"]>[0]);
+    this.#faces = await loadFonts(this.#language);
+    if (this.#loaded) this.#setFaces();
+  }
+
+  #setFaces(): void {
+    if (Object.keys(this.#faces).length === 0) return;
+    this.#map.setFontFaces(this.#faces as Parameters<MapLibre["setFontFaces"]>[0]);
   }
 
   // ---- The world ----
@@ -528,9 +535,19 @@ class View {
       separateMax: this.#options.separateMax ?? 300,
       language: this.#language,
       selected: this.#world.get(this.#selected)?.id ?? 0,
+      incidents: this.#layers.incidents ? this.#incidentSymbols() : [],
     });
     this.#laidOut = true;
     this.#mark(source.clusters, source.callsigns);
+  }
+
+  #incidentSymbols() {
+    return this.#openIncidents().flatMap((f) => {
+      const at = this.#world.fix(f)?.at;
+      if (!at) return [];
+      const size = incidentSize(this.#preset, text(f, "priority"));
+      return [{ x: mercatorX(at[0] * 1e7), y: mercatorY(at[1] * 1e7), size }];
+    });
   }
 
   #clusterData(): GeoJSON.FeatureCollection {
@@ -560,7 +577,10 @@ class View {
     for (let i = units.count - 1; i >= 0 && features.length < callsignsMost; i--) {
       const id = units.ids[i]!;
       const t = units.tier[i]!;
-      if (id !== selected && (units.hidden[i] || !(t === tier.distress || (near && t >= tier.busy)))) continue;
+      const matters = t === tier.distress || (near && t >= tier.busy);
+      // Where units are laid out side by side there is no room for names between them.
+      const crowded = units.offsets[i * 2] !== 0 || units.offsets[i * 2 + 1] !== 0;
+      if (id !== selected && (units.hidden[i] || !matters || crowded)) continue;
       const [x, y] = units.shown(i, at);
       if (x < west || x > east || y < north || y > south) continue;
       const feature = this.#world.byId(id);

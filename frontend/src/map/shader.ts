@@ -29,7 +29,7 @@ void main() {
   vec4 clip = matrix * vec4(mix(places.xy, places.zw, t), 0.0, 1.0);
   int bits = int(marks.w + 0.5);
   radius = extras.w * 0.5 * pixels;
-  float reach = (bits & 3) != 0 ? 2.3 : ${f(atlasGeometry.half)};
+  float reach = (bits & 3) != 0 || extras.x >= 0.0 ? 2.4 : ${f(atlasGeometry.half)};
   at = corner * reach;
   kind = marks;
   float heading = radians(extras.x) - bearing;
@@ -67,7 +67,7 @@ void main() {
   float d = body;
   if (nose != vec2(0.0)) {
     float along = dot(at, nose), across = abs(dot(at, vec2(-nose.y, nose.x)));
-    d = min(d, max(0.72 - along, (along - 1.62) * 0.55 + across * 0.83));
+    d = min(d, max(1.22 - along, (along - 1.95) * 0.6 + across * 0.8));
   }
   vec3 fill = ink;
   // A stale fix is hollow as well as faint: the place is the last known one, not the present one.

@@ -24,7 +24,7 @@ const bitSelected = 2;
 const bitStale = 4;
 
 /** Sizes in pixels at scale 1. */
-const sizes = { quiet: 9, available: 10, busy: 12.5, distress: 15, selected: 18 } as const;
+const sizes = { quiet: 9.5, available: 10.5, busy: 13, distress: 15, selected: 18 } as const;
 /** Available units are many: they are small and dim. */
 const opacities = [190, 205, 255, 255] as const;
 const staleOpacity = 130;
