@@ -190,6 +190,13 @@ func TestDamageAtStart(t *testing.T) {
 			_ = os.Remove(filepath.Join(dir, "live.mark"))
 			_ = os.RemoveAll(filepath.Join(dir, "nats"))
 		}, damaged: "is missing", seq: 42},
+		"only the first keyframe is left": {harm: func(t *testing.T, dir string) {
+			_ = os.Remove(filepath.Join(dir, "live.mark"))
+			_ = os.RemoveAll(filepath.Join(dir, "nats"))
+			for _, k := range keyframes(t, dir)[1:] {
+				_ = os.Remove(k)
+			}
+		}, damaged: "both slots of the mark", seq: 1},
 		"the journal is an older copy": {harm: func(t *testing.T, dir string) {
 			replaceDir(t, filepath.Join(dir, "nats"), filepath.Join(g.middle, "nats"))
 		}, damaged: fmt.Sprintf("it ends with frame %d; frames %d to %d are lost", g.begin, g.begin+1, g.last), seq: g.begin},

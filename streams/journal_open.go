@@ -177,7 +177,7 @@ func (c *recovery) survey(ctx context.Context) (err error) {
 		}
 	}
 	c.used = c.mark.seq
-	if c.health != markNew && c.health != markBroken {
+	if c.health.known() {
 		c.used++ // one may have been in flight
 	}
 	if c.health == markOlder {
@@ -192,19 +192,18 @@ func (c *recovery) survey(ctx context.Context) (err error) {
 	return nil
 }
 
-// first tells whether nothing was ever recorded here. An epoch's first
-// keyframe alone is no record: it is written before the mark that makes it
-// count.
+// first tells whether nothing was ever recorded here. The mark file is made
+// before the first keyframe, and says something only after it: a keyframe beside
+// a blank mark is a first start that did not come to its end, a keyframe
+// without a mark is a mark that was lost.
 func (c *recovery) first() bool {
-	if c.health != markNew || len(c.streams) > 0 {
+	switch {
+	case len(c.streams) > 0:
 		return false
+	case c.health == markBlank:
+		return len(c.files) == 0 || c.files[0].seq == 1
 	}
-	for _, k := range c.files {
-		if k.seq > 1 {
-			return false
-		}
-	}
-	return true
+	return c.health == markNew && len(c.files) == 0
 }
 
 func (c *recovery) damage(frames uint64, format string, v ...any) {
@@ -260,7 +259,7 @@ func (c *recovery) restore(ctx context.Context) error {
 	if err := c.compare(ctx, stream); err != nil {
 		return err
 	}
-	if c.health == markBroken || c.health == markNew {
+	if !c.health.known() {
 		c.fatal = c.fatal || j.embedded()
 	}
 	if c.fatal {
@@ -474,9 +473,8 @@ func (c *recovery) compare(ctx context.Context, s *jetstream.StreamInfo) error {
 	if c.health == markOlder {
 		ahead = 2
 	}
-	known := c.health == markWhole || c.health == markOlder
 	switch {
-	case !known || end < m.seq: // nothing to compare with, or said already
+	case !c.health.known() || end < m.seq: // nothing to compare with, or said already
 	case c.j.embedded() && end > m.seq+ahead:
 		c.fatal = true
 		c.damage(end-m.seq, "the journal of epoch %s goes on to frame %d, but the mark stands at frame %d: one of the two is not of this history", m.epoch, end, m.seq)

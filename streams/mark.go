@@ -54,10 +54,14 @@ type markHealth uint8
 
 const (
 	markNew    markHealth = iota // there was no file
+	markBlank                    // there was nothing in it yet
 	markWhole                    // both slots agree with their checksums
 	markOlder                    // one slot is damaged: the mark may be one frame old
 	markBroken                   // both are damaged
 )
+
+// known tells whether the mark says what was acknowledged.
+func (h markHealth) known() bool { return h == markWhole || h == markOlder }
 
 // openMark opens or makes the mark file at path and returns what it remembers.
 func openMark(path string) (*markFile, markHealth, error) {
@@ -98,7 +102,7 @@ func openMark(path string) (*markFile, markHealth, error) {
 	case good == 1:
 		return m, markOlder, nil
 	case blank == 2 && len(b) == 2*markSlot:
-		return m, markNew, nil // the crash came before the first mark
+		return m, markBlank, nil // the crash came before the first mark
 	}
 	return m, markBroken, nil
 }
