@@ -67,8 +67,12 @@ func (d *Draft) ByID(id ID) (*Feature, bool) {
 // view in ID order, then the new ones. The draft may be changed while it runs.
 func (d *Draft) All(kind Kind) iter.Seq[*Feature] {
 	return func(yield func(*Feature) bool) {
-		for f := range d.view.All(kind) {
-			if g, ok := d.ByID(f.ID); ok && !yield(g) {
+		for f, x := range d.view.rows(kind) {
+			g, changed := d.over[f.ID]
+			if !changed {
+				g = current(f, x)
+			}
+			if g != nil && !yield(g) {
 				return
 			}
 		}

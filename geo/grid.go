@@ -271,7 +271,7 @@ func crowd(sample []LngLat, n int) (density [gridShiftMax + 1]float64) {
 
 // gridCrowd is how many others a point may find in its cell: measured, nearest
 // five is quickest between two and eight.
-const gridCrowd = 6
+const gridCrowd = 8
 
 func bestShift(density [gridShiftMax + 1]float64) uint {
 	shift := gridShiftMax
@@ -454,6 +454,14 @@ func metres(h float64) float64 { return 2 * EarthRadius * math.Asin(math.Sqrt(mi
 // safely makes a bound that was computed in floating point a bound: hav cuts
 // 1e-12 off and errs by 1e-14.
 const safely = 1 - 1e-9
+
+// flat returns the factors of the squares of a difference of latitude and of
+// longitude, both at most reach, whose sum is a lower bound of hav.
+func (o *origin) flat(reach int64) (lat, lng float64) {
+	far := float64(reach) * radE7
+	bent := halfE7 * halfE7 * (1 - far*far/12) * safely // sin²x ≥ x²(1 - x²/3), x = far/2
+	return max(0, bent), max(0, bent*o.cos*(o.cos-far-1e-12))
+}
 
 // beyond is a lower bound of hav for every place that lies outside of the box of
 // u coordinates (x0, y0)-(x1, y1), inclusive, around the origin. The box must

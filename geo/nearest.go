@@ -2,7 +2,6 @@ package geo
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -90,9 +89,12 @@ type search struct {
 	filter
 	judge bool // look at ages while searching
 	k, n  int
-	limit float64             // hav beyond which nothing is wanted
-	found [NearestMax]nearest // n of them, in order
-	stale []nearest           // seen while judging
+	limit float64 // hav beyond which nothing is wanted
+	// flatLat·y² + flatLng·x² is no more than the hav of a point that is y and x
+	// away in 1e-7 degrees. Half a dozen instructions instead of fifty.
+	flatLat, flatLng float64
+	found            [NearestMax]nearest // n of them, in order
+	stale            []nearest           // seen while judging
 }
 
 type nearest struct {
@@ -110,39 +112,51 @@ func (s *search) worst() float64 {
 	return s.limit
 }
 
-// run fills found. It looks at the cells around the origin first, block by block;
-// where that does not suffice, because units are few or the filter lets few
-// pass, it goes down the tree, nearest child first.
+// run fills found. It looks at the cells around the origin first: at a block that
+// grows until it holds enough, then at what the worst of those found reaches
+// beyond. Where units are few, or the filter lets few pass, it goes down the
+// tree instead, nearest child first.
 func (s *search) run(reach float64) {
 	s.n, s.stale, s.limit = 0, s.stale[:0], reach
 	g := &s.view.grid
 	ux, uy := s.q.At.u()
 	cx, cy := int64(ux>>g.shift), int64(uy>>g.shift)
-	const blocks = 3
-	for r := int64(1); r <= blocks; r++ {
-		x0, y0, x1, y1 := cx-r, cy-r, cx+r, cy+r
-		if x0 < 0 || y0 < 0 || x1<<g.shift+1<<g.shift > 2*LngMax || y1<<g.shift+1<<g.shift > 2*LatMax {
+	for done, r := int64(-1), int64(1); r <= blockMax; {
+		x0, y0, x1, y1 := (cx-r)<<g.shift, (cy-r)<<g.shift, (cx+r+1)<<g.shift-1, (cy+r+1)<<g.shift-1
+		if x0 < 0 || y0 < 0 || x1 > 2*LngMax || y1 > 2*LatMax {
 			break // the globe is round there
 		}
-		s.block(g, x0, y0, x1, y1, r > 1)
-		if s.origin.beyond(x0<<g.shift, y0<<g.shift, (x1+1)<<g.shift-1, (y1+1)<<g.shift-1) > s.worst() {
+		s.flatLat, s.flatLng = s.origin.flat((r + 1) << g.shift)
+		s.block(g, cx, cy, r, done)
+		worst := s.worst()
+		if s.origin.beyond(x0, y0, x1, y1) > worst {
 			return
 		}
-		if s.n*16 < s.k*int(r) {
-			break // hopelessly sparse
+		if done = r; s.n == s.k {
+			// A cell is narrower than it is high.
+			r = max(r+1, int64(math.Sqrt(worst)/(halfE7*max(s.origin.cos, 1e-3)))>>g.shift+1)
+		} else if r = 2*r + 1; s.n*8 < s.k {
+			break // hopeless
 		}
 	}
 	if s.n == s.k {
 		s.limit = min(s.limit, s.found[s.n-1].h)
 	}
 	s.n, s.stale = 0, s.stale[:0]
+	s.flatLat, s.flatLng = 0, 0
 	s.walk(g, g.root, uint32(g.levels), 0, 0)
 }
 
-// block scans the cells of a block; with rim, only the outermost of them.
-func (s *search) block(g *grid, x0, y0, x1, y1 int64, rim bool) {
+// blockMax is how far the block around the origin grows, in cells. Beyond, the
+// tree is quicker.
+const blockMax = 12
+
+// block scans the cells that are at most r away from the cell cx, cy and
+// more than done.
+func (s *search) block(g *grid, cx, cy, r, done int64) {
 	var n *gridNode
 	nx, ny := int64(-1), int64(-1)
+	x0, x1, y0, y1 := cx-r, cx+r, cy-r, cy+r
 	for py := y0 / gridSide; py <= y1/gridSide; py++ {
 		for px := x0 / gridSide; px <= x1/gridSide; px++ {
 			if px>>3 != nx || py>>3 != ny {
@@ -153,22 +167,26 @@ func (s *search) block(g *grid, x0, y0, x1, y1 int64, rim bool) {
 				continue
 			}
 			i := gridChild(uint32(px), uint32(py), 1)
-			if n.sum[i]&s.need != s.need || n.has&(1<<i) == 0 {
+			if n.has&(1<<i) == 0 || n.sum[i]&s.need != s.need {
 				continue
 			}
 			p := n.page[i]
-			from, to := max(x0-px*gridSide, 0), min(x1-px*gridSide, gridSide-1)
-			for y := max(y0, py*gridSide); y <= min(y1, py*gridSide+gridSide-1); y++ {
-				row := y % gridSide * gridSide
-				if !rim || y == y0 || y == y1 {
+			west, south := px*gridSide, py*gridSide
+			from, to := max(x0, west), min(x1, west+gridSide-1)
+			if from >= cx-done && to <= cx+done && south >= cy-done && south+gridSide-1 <= cy+done {
+				continue
+			}
+			for y := max(y0, south); y <= min(y1, south+gridSide-1); y++ {
+				row := (y-south)*gridSide - west
+				if y < cy-done || y > cy+done {
 					s.scan(p.run(int(row+from), int(row+to)))
 					continue
 				}
-				if x0 >= px*gridSide {
-					s.scan(p.run(int(row+from), int(row+from)))
+				if from < cx-done {
+					s.scan(p.run(int(row+from), int(row+min(to, cx-done-1))))
 				}
-				if x1 < px*gridSide+gridSide {
-					s.scan(p.run(int(row+to), int(row+to)))
+				if to > cx+done {
+					s.scan(p.run(int(row+max(from, cx+done+1)), int(row+to)))
 				}
 			}
 		}
@@ -222,12 +240,16 @@ func (s *search) walk(g *grid, n *gridNode, level uint32, px, py int64) {
 	}
 }
 
-// scan looks at points.
+// scan looks at points. No point that the bound excludes is measured; see flat.
 func (s *search) scan(points []gridPoint) {
 	worst := s.worst()
 	for i := range points {
 		p := &points[i]
 		if (p.mask^s.want)&s.care != 0 {
+			continue
+		}
+		y, x := float64(int64(p.at.Lat)-int64(s.origin.at.Lat)), float64(int64(p.at.Lng)-int64(s.origin.at.Lng))
+		if y*y*s.flatLat+x*x*s.flatLng > worst {
 			continue
 		}
 		c := nearest{s.origin.hav(p.at), p.id}
@@ -278,33 +300,38 @@ func (q *Query) isStale(f *Feature) bool {
 
 // answer makes the answer of what run found.
 func (s *search) answer() Nearest {
-	out := Nearest{Units: make([]Near, 0, s.n)}
-	var moved []Feature
-	for i, c := range s.found[:s.n] {
-		d := metres(c.h)
-		if s.q.MaxDistance > 0 && d > s.q.MaxDistance {
+	n, moved := 0, 0
+	for ; n < s.n; n++ {
+		if s.q.MaxDistance > 0 && metres(s.found[n].h) > s.q.MaxDistance {
 			break
 		}
+		// No branch on what is read here: the cache misses of all overlap.
+		f, x, _ := s.view.table.row(s.found[n].id)
+		was := 0
+		if f.Fix.Time != x.Time {
+			was = 1
+		}
+		moved += was
+	}
+	out := Nearest{Units: make([]Near, 0, n)}
+	now := make([]Feature, 0, moved)
+	for _, c := range s.found[:n] {
 		f, x, _ := s.view.table.row(c.id)
 		if f.Fix != *x {
-			if len(moved) == 0 {
-				moved = make([]Feature, s.n-i)
-			}
-			moved[0] = *f
-			moved[0].Fix = *x
-			f, moved = &moved[0], moved[1:]
+			now = append(now, *f)
+			f = &now[len(now)-1]
+			f.Fix = *x
 		}
 		if s.q.isStale(f) {
 			out.Stale++
 			continue
 		}
-		out.Units = append(out.Units, Near{f, d, s.q.age(f)})
+		out.Units = append(out.Units, Near{f, metres(c.h), s.q.age(f)})
 	}
 	for _, c := range s.stale {
 		if (s.n < s.k || c.before(s.found[s.n-1])) && (s.q.MaxDistance <= 0 || metres(c.h) <= s.q.MaxDistance) {
 			out.Stale++
 		}
 	}
-	out.Units = slices.Clip(out.Units)
 	return out
 }

@@ -1,11 +1,11 @@
 package geo
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"strings"
 )
 
@@ -14,28 +14,49 @@ import (
 // is immutable and shared freely; unknown members are kept.
 type Props string
 
-// ErrProps is text that is not a JSON object.
+// PropsMax is the longest Props, in bytes: half a frame.
+const PropsMax = 256 << 10
+
+// propsDepth is how deep values may be nested: far deeper than a person fills in
+// a form, far less than what makes a parser of somebody else fall over.
+const propsDepth = 32
+
+// ErrProps is text that is not a JSON object that can be properties.
 var ErrProps = errors.New("properties must be a JSON object")
 
-// ParseProps makes canonical Props of any JSON object. It returns [ErrProps],
+// ParseProps makes canonical Props of a JSON object: valid UTF-8, no name twice in
+// any object, at most [PropsMax] long and 32 levels deep. It returns [ErrProps],
 // wrapped, for everything else.
 func ParseProps(b []byte) (Props, error) {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(b, &m); err != nil {
+	if err := strictJSON(b); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrProps, err)
 	}
-	if m == nil && !bytes.Equal(bytes.TrimSpace(b), []byte("{}")) {
-		return "", ErrProps // null
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(b, &m); err != nil || m == nil { // nil: null
+		return "", ErrProps
 	}
-	return MakeProps(m)
+	return makeProps(m)
 }
 
 // MakeProps makes Props of members that are JSON already. Members that are
-// null are left out.
+// null are left out. It checks and returns what ParseProps does.
 func MakeProps(m map[string]json.RawMessage) (Props, error) {
+	p, err := makeProps(m)
+	if err == nil && p != "" {
+		if err := strictJSON([]byte(p)); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrProps, err)
+		}
+	}
+	return p, err
+}
+
+func makeProps(m map[string]json.RawMessage) (Props, error) {
+	nothing := func(_ string, v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
 	for k, v := range m {
-		if len(v) == 0 || string(v) == "null" {
-			delete(m, k)
+		if nothing(k, v) {
+			m = maps.Clone(m) // it is the caller's
+			maps.DeleteFunc(m, nothing)
+			break
 		}
 	}
 	if len(m) == 0 {
@@ -44,6 +65,9 @@ func MakeProps(m map[string]json.RawMessage) (Props, error) {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrProps, err)
+	}
+	if len(b) > PropsMax {
+		return "", fmt.Errorf("%w of at most %d bytes, this has %d", ErrProps, PropsMax, len(b))
 	}
 	return Props(b), nil
 }
@@ -79,18 +103,6 @@ func (p Props) members(yield func(name, raw string) bool) {
 		}
 		i = valueEnd + 1
 	}
-}
-
-func skipString(p Props, i int) int {
-	for i++; i < len(p); i++ {
-		switch p[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(p)
 }
 
 func skipValue(p Props, i int) int {
@@ -167,13 +179,13 @@ func texts(raw string) iter.Seq[string] {
 			if raw[i] != '"' {
 				break
 			}
-			end := skipString(Props(raw), i)
+			end := skipString(raw, i)
 			if strings.IndexByte(raw[i:end], '\\') >= 0 || end >= len(raw) {
 				break
 			}
 			if raw[end] == ']' {
 				for i := 1; i < len(raw); {
-					end := skipString(Props(raw), i)
+					end := skipString(raw, i)
 					if !yield(raw[i+1 : end-1]) {
 						return
 					}
@@ -212,7 +224,7 @@ func (p Props) With(set map[string]any) Props {
 		}
 		m[k] = b
 	}
-	out, err := MakeProps(m)
+	out, err := makeProps(m)
 	if err != nil {
 		panic(fmt.Sprintf("geo: properties: %v", err))
 	}

@@ -46,19 +46,25 @@ func (v *View) ByID(id ID) (*Feature, bool) {
 // All yields the features of a kind in ID order; an empty kind yields all.
 func (v *View) All(kind Kind) iter.Seq[*Feature] {
 	return func(yield func(*Feature) bool) {
-		v.rows(kind, func(f *Feature, x *Fix) bool { return yield(current(f, x)) })
+		for f, x := range v.rows(kind) {
+			if !yield(current(f, x)) {
+				return
+			}
+		}
 	}
 }
 
 // rows yields the features of a kind as they were put, and their fix.
-func (v *View) rows(kind Kind, yield func(*Feature, *Fix) bool) {
+func (v *View) rows(kind Kind) iter.Seq2[*Feature, *Fix] {
 	kinds := ^kindSet(0)
 	if kind != "" {
 		kinds = kind.bit()
 	}
-	v.table.rows(kinds, 0, func(f *Feature, x *Fix, _ uint64) bool {
-		return kind != "" && f.Kind != kind || yield(f, x)
-	})
+	return func(yield func(*Feature, *Fix) bool) {
+		v.table.rows(kinds, 0, func(f *Feature, x *Fix, _ uint64) bool {
+			return kind != "" && f.Kind != kind || yield(f, x)
+		})
+	}
 }
 
 // Len is the number of features of a kind; of all kinds when it is empty.
@@ -76,10 +82,9 @@ func (v *View) Len(kind Kind) int {
 func (v *View) Keyframe() Delta {
 	var made slab
 	put := make([]*Feature, 0, v.Len(""))
-	v.rows("", func(f *Feature, x *Fix) bool {
+	for f, x := range v.rows("") {
 		put = append(put, made.current(f, x))
-		return true
-	})
+	}
 	return Delta{Put: put}
 }
 
