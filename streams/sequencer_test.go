@@ -98,8 +98,16 @@ func newStage(t *testing.T, change ...func(*SequencerOptions)) *stage {
 	}
 	w.Apply(geo.Moment{Seq: 1, Time: geo.Millis(time.Now().UnixMilli())}, units)
 	o := SequencerOptions{World: w, Journal: st.journal, Name: "live", Epoch: "e1", Log: quiet, Rules: testRules,
-		Now:     func() time.Time { st.mu.Lock(); defer st.mu.Unlock(); return time.Now().Add(st.offset) },
-		Publish: func(f *Frame) { st.mu.Lock(); defer st.mu.Unlock(); st.published = append(st.published, f) }}
+		Now: func() time.Time { st.mu.Lock(); defer st.mu.Unlock(); return time.Now().Add(st.offset) },
+		Publish: func(f *Frame) {
+			// Decide, record, apply: what is shown is in the record and in the world.
+			if v := st.world.View(); v.Seq() != f.Seq || v.Live() != f.Live || f.Live == 0 && !slices.Contains(st.journal.recorded(), f) {
+				t.Errorf("frame %d.%d was shown with the world at %d.%d and %d frames recorded", f.Seq, f.Live, v.Seq(), v.Live(), len(st.journal.recorded()))
+			}
+			st.mu.Lock()
+			defer st.mu.Unlock()
+			st.published = append(st.published, f)
+		}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -139,7 +147,7 @@ func fixOf(key string, lat int32) Report {
 
 // testRules: what a sequencer needs to be tried with.
 var testRules = map[string]geo.Rule{
-	// create {"key","n"?}: a site whose text weighs n bytes.
+	// create {"key","n"?}: a site that weighs n bytes.
 	"create": func(d *geo.Draft, by geo.Principal, args json.RawMessage) (any, error) {
 		var a struct {
 			Key  string
@@ -153,7 +161,7 @@ var testRules = map[string]geo.Rule{
 		if a.Kind == "" {
 			a.Kind = geo.Site
 		}
-		f, err := d.Create(geo.Feature{Key: a.Key, Kind: a.Kind, Due: a.Due, Props: geo.Props("").With(map[string]any{"text": string(make([]byte, a.N/6))})})
+		f, err := d.Create(geo.Feature{Key: a.Key, Kind: a.Kind, Due: a.Due, Sealed: []geo.Sealed{{Name: "load", Box: make([]byte, a.N)}}})
 		if err != nil {
 			return nil, &geo.Refusal{Class: geo.Conflict, Code: "key-taken", Detail: err.Error()}
 		}
@@ -785,6 +793,8 @@ func TestStuckJournal(t *testing.T) {
 		tk := st.report("U1", 1)
 		time.Sleep(2 * Tick)
 		before := st.Status().Tick
+		waiting := make(chan error, 1)
+		go func() { _, err := st.Propose(t.Context(), command("create", `{"key":"A"}`)); waiting <- err }()
 		time.Sleep(stuckAfter / 2)
 		if got := st.Status(); got.Tick != before || !got.Recording {
 			t.Errorf("got %+v, want a tick that stands still while the journal may yet answer", got)
@@ -792,6 +802,14 @@ func TestStuckJournal(t *testing.T) {
 		time.Sleep(stuckAfter)
 		if got := st.Status(); got.Recording || got.Tick == before {
 			t.Errorf("got %+v, want not recording", got)
+		}
+		select {
+		case err := <-waiting:
+			if !errors.Is(err, ErrNotRecording) {
+				t.Errorf("the command that waited: got %v, want ErrNotRecording", err)
+			}
+		default:
+			t.Error("the command that waited, and never entered a frame, was not told")
 		}
 		if f, _ := st.world.View().Get("U1"); f.Fix.At.Lat != 357_000_001 {
 			t.Error("the fix of the frame in flight is not shown")
@@ -804,7 +822,6 @@ func TestStuckJournal(t *testing.T) {
 		if !st.Status().Recording || st.world.View().Live() != 0 {
 			t.Errorf("got %+v, want recording again", st.Status())
 		}
-		// A late fix is a duplicate when the device asks again.
 		replay(t, st.journal.recorded(), st.world.View())
 	})
 }
