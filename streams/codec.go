@@ -104,6 +104,7 @@ func pbState(b []byte, v uint64) []byte {
 }
 
 func pbDelta(b []byte, d geo.Delta) []byte {
+	b = slices.Grow(b, 12*len(d.Move)+192*len(d.Put)) // what they take in a city
 	b = pbDrop(b, d.Drop)
 	for _, p := range d.Put {
 		b = pbFeature(b, p)

@@ -220,73 +220,104 @@ func (p *pbReader) moves(to []geo.Move) []geo.Move {
 	}
 
 	start, n := len(to), int(count)
+	if start == 0 {
+		// The rest of the frame is probably more of the same.
+		to = slices.Grow(to, n*(1+len(p.b)/(len(packed)+len(width)+1)))
+	}
 	to = slices.Grow(to, n)[:start+n]
 	rows := to[start:]
 	r := bitReader{b: packed}
 	for k := range columns {
-		w, low := uint(width[k]), protowire.DecodeZigZag(base[k])
-		least, most := columnRange(k)
-		if k != colID && k != colTime && !fits(low, w, most) {
-			// The usual widths prove that no value leaves the range; others are
-			// looked at one by one.
-			probe := r
-			for range n {
-				v := low + int64(probe.next(w))
-				q.check(v >= least && v <= most, "value out of range")
-			}
-		}
-		q.check(low >= least && low <= most, "base out of range")
-		switch k {
-		case colID:
-			id := uint64(low)
-			if start > 0 && q.err == nil {
-				q.check(id > uint64(to[start-1].ID), "ids do not ascend")
-			}
-			for i := range rows {
-				v := r.next(w)
-				if i > 0 {
-					id += v + 1
-					q.check(v < math.MaxUint32 && id <= math.MaxUint32, "ids do not ascend")
-				} else {
-					q.check(v == 0, "the first id is not the base")
-				}
-				rows[i].ID = geo.ID(id)
-			}
-		case colLng:
-			for i := range rows {
-				rows[i].Fix.At.Lng = int32(low + int64(r.next(w)))
-			}
-		case colLat:
-			for i := range rows {
-				rows[i].Fix.At.Lat = int32(low + int64(r.next(w)))
-			}
-		case colHeading:
-			for i := range rows {
-				rows[i].Fix.Heading = headingOf(uint64(low) + r.next(w))
-			}
-		case colSpeed:
-			for i := range rows {
-				rows[i].Fix.Speed = speedOf(uint64(low) + r.next(w))
-			}
-		case colTime:
-			for i := range rows { // any 64 bits are a time, so the sum may wrap
-				rows[i].Fix.Time = geo.Millis(uint64(low) + r.next(w)*unit)
-			}
-		case colAccuracy:
-			for i := range rows {
-				rows[i].Fix.Accuracy = uint16(uint64(low) + r.next(w))
-			}
-		case colFlags:
-			for i := range rows {
-				rows[i].Fix.Flags = geo.FixFlags(uint64(low) + r.next(w))
-			}
-		}
-		if q.err != nil {
+		c := column{low: protowire.DecodeZigZag(base[k]), width: uint(width[k]), unit: unit}
+		if why := c.read(k, rows, &r); why != "" {
+			q.fail(why)
 			p.join(q, "moves")
 			return to[:start]
 		}
 	}
+	if start > 0 && to[start-1].ID >= to[start].ID {
+		q.fail("ids do not ascend from block to block")
+		p.join(q, "moves")
+		return to[:start]
+	}
 	return to
+}
+
+// column is how one column of a block is packed.
+type column struct {
+	low   int64
+	width uint
+	unit  uint64
+}
+
+// read fills column k of the rows, and says what is wrong with it.
+func (c *column) read(k int, rows []geo.Move, r *bitReader) (wrong string) {
+	least, most := columnRange(k)
+	if c.low < least || c.low > most {
+		return "base out of range"
+	}
+	// The usual widths prove that no value leaves the range; others are looked
+	// at one by one.
+	sure := c.width < 33 && c.low <= most-(1<<c.width-1)
+	low := uint64(c.low)
+	id, first := low-1, true
+	var buf [movesBlock]uint64
+	for len(rows) > 0 {
+		part := rows[:min(len(rows), movesBlock)]
+		rows = rows[len(part):]
+		val := buf[:len(part)]
+		r.read(val, c.width)
+		if !sure && k != colID && k != colTime { // any 64 bits are a time
+			for _, v := range val {
+				if v > uint64(most-c.low) {
+					return "value out of range"
+				}
+			}
+		}
+		switch k {
+		case colID:
+			if first && val[0] != 0 {
+				return "the first id is not the base"
+			}
+			first = false
+			for i, v := range val {
+				if v > math.MaxUint32 || id+v >= math.MaxUint32 {
+					return "ids do not ascend"
+				}
+				id += v + 1
+				part[i].ID = geo.ID(id)
+			}
+		case colLng:
+			for i, v := range val {
+				part[i].Fix.At.Lng = int32(low + v)
+			}
+		case colLat:
+			for i, v := range val {
+				part[i].Fix.At.Lat = int32(low + v)
+			}
+		case colHeading:
+			for i, v := range val {
+				part[i].Fix.Heading = headingOf(low + v)
+			}
+		case colSpeed:
+			for i, v := range val {
+				part[i].Fix.Speed = speedOf(low + v)
+			}
+		case colTime:
+			for i, v := range val { // the sum may wrap, as it did when it was made
+				part[i].Fix.Time = geo.Millis(low + v*c.unit)
+			}
+		case colAccuracy:
+			for i, v := range val {
+				part[i].Fix.Accuracy = uint16(low + v)
+			}
+		case colFlags:
+			for i, v := range val {
+				part[i].Fix.Flags = geo.FixFlags(low + v)
+			}
+		}
+	}
+	return ""
 }
 
 // columnRange is what the values of a column may be.
@@ -304,37 +335,33 @@ func columnRange(k int) (least, most int64) {
 	return 0, math.MaxUint16
 }
 
-// fits tells whether low plus any value of w bits is at most most.
-func fits(low int64, w uint, most int64) bool { return w < 33 && low <= most-(1<<w-1) }
-
 // bitReader reads numbers of up to 64 bits, low bits first.
 type bitReader struct {
 	b   []byte
 	bit uint
 }
 
-func (r *bitReader) next(w uint) uint64 {
-	i, s := r.bit>>3, r.bit&7
-	r.bit += w
-	if i+9 > uint(len(r.b)) {
-		return r.last(i, s, w)
+// read fills val with the next numbers of w bits.
+func (r *bitReader) read(val []uint64, w uint) {
+	if w == 0 {
+		clear(val)
+		return
 	}
-	v := binary.LittleEndian.Uint64(r.b[i:]) >> s
-	if s+w > 64 {
-		v |= uint64(r.b[i+8]) << (64 - s)
+	b, bit, mask := r.b, r.bit, uint64(1)<<w-1
+	for k := range val {
+		i, s := bit>>3, bit&7
+		bit += w
+		if i+9 > uint(len(b)) { // near the end, where nine bytes are not there
+			var tail [9]byte
+			copy(tail[:], b[i:])
+			val[k] = (binary.LittleEndian.Uint64(tail[:])>>s | uint64(tail[8])<<(64-s)) & mask
+			continue
+		}
+		v := binary.LittleEndian.Uint64(b[i:]) >> s
+		if s+w > 64 {
+			v |= uint64(b[i+8]) << (64 - s)
+		}
+		val[k] = v & mask
 	}
-	return v & (1<<w - 1)
-}
-
-// last reads near the end of the bits, where eight bytes are not there.
-func (r *bitReader) last(i, s, w uint) uint64 {
-	var tail [16]byte
-	if i < uint(len(r.b)) {
-		copy(tail[:], r.b[i:])
-	}
-	v := binary.LittleEndian.Uint64(tail[:]) >> s
-	if s+w > 64 {
-		v |= uint64(tail[8]) << (64 - s)
-	}
-	return v & (1<<w - 1)
+	r.bit = bit
 }

@@ -234,7 +234,7 @@ func goldenVectors() goldenSource {
 		{ID: 6, Key: "points", Kind: geo.Site, Rev: 12, Fix: unknown, Shape: &geo.Shape{Type: geo.MultiPoint, Points: ring[:2]}},
 		{ID: 7, Key: "zone", Kind: geo.Zone, Rev: 12, Fix: unknown, Shape: &geo.Shape{Type: geo.Polygon, Points: slices.Concat(ring, hole), Ends: []uint32{5, 10}}},
 		{ID: 8, Key: "zones", Kind: geo.Zone, Rev: 12, Fix: unknown, Shape: &geo.Shape{Type: geo.MultiPolygon, Points: slices.Concat(ring, hole, ring), Ends: []uint32{5, 10, 15}, Parts: []uint32{2, 3}}},
-		{ID: 9, Key: "یگان-۷", Kind: geo.Unit, Rev: 13, Fix: fix(513_890_000, 356_892_000, t0-5, 0, 0, 4, 0), Props: `{"name":"آتش‌نشانی ۷","note":"«نقل قول» \"ok\" \\ 🚒"}`},
+		{ID: 9, Key: "یگان-۷", Kind: geo.Unit, Rev: 13, Fix: fix(513_890_000, 356_892_000, t0-5, 0, 0, 4, 0), Props: "{\"name\":\"آتش\u200cنشانی ۷\",\"note\":\"«نقل قول» \\\"ok\\\" \\\\ 🚒\"}"},
 		{ID: 10, Key: "消防-7", Kind: geo.Unit, Rev: 13, Fix: fix(1_163_974_280, 399_092_000, t0-7, 359, 1, 15, geo.FixClock), Props: `{"name":"消防车七号"}`},
 		{ID: 4000, Key: "plan-1", Kind: "plan", Rev: 14, Fix: geo.Fix{}, Props: `{"nested":{"a":[1,2.5,-3e-7,null,true,false,"x"],"b":{}}}`},
 		{ID: 4001, Key: "bare", Kind: geo.Alarm, Rev: 15, Fix: unknown},
@@ -321,7 +321,7 @@ func goldenVectors() goldenSource {
 		{"equal-moves", head(&Frame{Base: 1, Seq: 2, Time: t0, State: 1, Delta: geo.Delta{Move: []geo.Move{{ID: 1, Fix: whole[0].Fix}, {ID: 2, Fix: whole[0].Fix}, {ID: 3, Fix: whole[0].Fix}}}})},
 	}
 	acts := []geo.Act{
-		{At: t0, Name: "incident.assign", By: geo.Principal{Name: "dispatcher:amini", Role: "dispatcher", From: "192.0.2.7"}, Why: "نزدیک‌ترین", Subjects: []string{"inc-0001", "E7", ""},
+		{At: t0, Name: "incident.assign", By: geo.Principal{Name: "dispatcher:amini", Role: "dispatcher", From: "192.0.2.7"}, Why: "نزدیک\u200cترین", Subjects: []string{"inc-0001", "E7", ""},
 			Args: []byte(`{"units":["E7"]}`), Key: "0193f0", Digest: []byte{0xde, 0xad}, Answer: []byte(`{"seq":2}`)},
 		{At: t0 + 1, Name: "fix.late"},
 	}

@@ -3,6 +3,7 @@ package streams
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 // a row of a move costs a tenth of what reflection takes.
 func (f *Frame) appendJSON(b []byte, keyOf func(geo.ID) (string, bool)) []byte {
 	var t jsonTimes
-	b = append(b, '{')
+	b = append(slices.Grow(b, 512+96*len(f.Move)+384*len(f.Put)), '{')
 	tick := f.Time // a frame is made by a tick that completed
 	if s := f.Status; s != nil {
 		v := f.V
