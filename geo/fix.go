@@ -55,6 +55,11 @@ const (
 
 	vague     = 500    // metres: the accuracy of a mast, not of a satellite
 	vagueTime = 30_000 // milliseconds during which a good fix is worth more than a vague one
+
+	// A place set by hand is somebody's guess of about now and about there: the
+	// device's own word of the same minute, from up to 5 km away, is better.
+	manualTime     = 60_000 // milliseconds
+	manualAccuracy = 5_000  // metres
 )
 
 // Judge decides what a reported fix does to a unit that was last at prev (not
@@ -93,16 +98,25 @@ func Judge(prev, fix Fix, received Millis, limits FixLimits, s *Suspicion) Verdi
 	if fix.Time == prev.Time && fix.At == prev.At {
 		return refuse(FixDuplicate)
 	}
-	if fix.Time < prev.Time {
+	byHand := prev.Flags&FixManual != 0 && fix.Flags&FixManual == 0
+	switch {
+	case byHand && fix.Time >= prev.Time-manualTime:
+	case fix.Time < prev.Time && fix.Time%1000 == 0 && fix.Time > prev.Time-1000:
+		fix.Time = prev.Time // a device that counts whole seconds means any moment of this one
+	case fix.Time < prev.Time:
 		if !s.behind(fix.Time, received) {
 			return refuse(FixLate)
 		}
 		fix.Time, fix.Flags = received, fix.Flags|FixClock
-	} else {
+	}
+	if fix.Flags&FixClock == 0 {
 		s.late, s.lateTime, s.lateReceived = 0, 0, 0
 	}
 
 	away := Distance(prev.At, fix.At)
+	if byHand {
+		prev.Accuracy = manualAccuracy
+	}
 	if fix.Accuracy >= vague && prev.Accuracy < fix.Accuracy/4 && away <= float64(fix.Accuracy) &&
 		fix.Time >= prev.Time && fix.Time-prev.Time < vagueTime {
 		return refuse(FixInaccurate)
