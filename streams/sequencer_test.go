@@ -1027,7 +1027,7 @@ func TestDueFeatures(t *testing.T) {
 			t.Errorf("asked %v before it was due", asked)
 		}
 		mu.Unlock()
-		time.Sleep(due.Sub(time.Now()) + 2*Tick)
+		time.Sleep(time.Until(due) + 2*Tick)
 		synctest.Wait()
 		f, _ := st.world.View().Get("good")
 		frame := st.journal.recorded()[4]
