@@ -37,13 +37,12 @@ export const source = {
   hazardLabels: "hazard-labels",
   shelters: "shelters",
   sites: "sites",
-  assignments: "assignments",
   selection: "selection",
   clusters: "clusters",
   callsigns: "callsigns",
 } as const;
 
-/** The layer of units is drawn by hand, under this layer. */
+/** The layers of assignments and of units are drawn by hand, under this layer. */
 export const aboveUnits = "clusters";
 
 /** Persian letters need more height to be as legible. */
@@ -289,21 +288,6 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       },
     },
     {
-      ...{ id: "assignment-casing", type: "line", source: source.assignments },
-      layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
-      paint: { "line-color": color("symbol-casing"), "line-width": 3.4 * k, "line-opacity": 0.5 },
-    },
-    {
-      ...{ id: "assignment", type: "line", source: source.assignments, filter: ["!", ["has", "preview"]] },
-      layout: { ...shown(layers.units && layers.incidents), "line-cap": "round" },
-      paint: { "line-color": color("assignment"), "line-width": 1.5 * k, "line-opacity": 0.7 },
-    },
-    {
-      ...{ id: "assignment-preview", type: "line", source: source.assignments, filter: ["has", "preview"] },
-      layout: { "line-cap": "butt" },
-      paint: { "line-color": color("preview"), "line-width": 2.2 * k, "line-dasharray": [2.5, 2] },
-    },
-    {
       ...{ id: "sites", type: "symbol", source: source.sites, minzoom: 11 },
       layout: {
         ...shown(layers.sites),
@@ -339,7 +323,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       filter: [">=", ["zoom"], ["get", "from"]],
       paint: halo,
     },
-    // Units are drawn here.
+    // Assignments and units are drawn here.
     {
       ...{ id: aboveUnits, type: "symbol", source: source.clusters },
       layout: {

@@ -7,6 +7,7 @@ import { loadFonts, type MapFontFaces } from "../fonts";
 import type { Language, Preset, Theme } from "../preset";
 import { text, type Feature, type Kind, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
+import { AssignmentLayer } from "./assignments";
 import { Camera, type Bounds, type CameraState, type Padding } from "./camera";
 import { layOutCrowd, type Cluster } from "./crowd";
 import { drawImage, incidentSize, type ImageMaker } from "./images";
@@ -105,7 +106,7 @@ export type MapView = Readonly<{
   setPadding(padding: Padding): void;
   setSensitive(sensitive: "shown" | "dimmed" | "hidden"): void;
   /** Ghost lines of an assignment that is being chosen. */
-  setPreview(preview: Readonly<{ incident: string; units: readonly string[] }> | null): void;
+  setPreview(preview: operations.Preview | null): void;
   /** Pixels of the page, relative to the map. */
   project(at: LngLat): readonly [x: number, y: number];
   unproject(point: readonly [x: number, y: number]): LngLat;
@@ -140,6 +141,7 @@ class View {
   readonly #preset: Preset;
   readonly #map: MapLibre;
   readonly #units: UnitLayer;
+  readonly #assignments: AssignmentLayer;
   readonly #camera: Camera;
   readonly #options: MapOptions;
   #palette: Palette;
@@ -150,7 +152,7 @@ class View {
   #layers: LayerSwitches;
   #sensitive: "shown" | "dimmed" | "hidden";
   #selected = "";
-  #preview: Readonly<{ incident: string; units: readonly string[] }> | null = null;
+  #preview: operations.Preview | null = null;
   #applied: readonly LayerSpecification[] = [];
   #clusters: readonly Cluster[] = [];
   #loaded = false;
@@ -208,6 +210,8 @@ class View {
     this.#units.motion = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#units.setScale(this.#scale);
     this.#units.setVisible(this.#layers.units);
+    this.#assignments = new AssignmentLayer(this.#units, this.#palette);
+    this.#assignments.setScale(this.#scale);
     this.#camera = new Camera(map, bounds, options.follow ?? true, () => this.#incidentPlaces());
     if (options.padding) this.#camera.setPadding(options.padding);
 
@@ -249,6 +253,7 @@ class View {
         this.#theme = theme;
         this.#palette = readPalette(container);
         this.#units.setPalette(this.#palette, this.#preset);
+        this.#assignments.setPalette(this.#palette);
         this.#restyle(true);
       },
       setLanguage: (language) => {
@@ -262,6 +267,7 @@ class View {
       setScale: (scale) => {
         this.#scale = scale;
         this.#units.setScale(scale);
+        this.#assignments.setScale(scale);
         this.#restyle(true);
         this.#layOut();
       },
@@ -274,6 +280,7 @@ class View {
         this.#layers = { ...this.#layers, ...layers };
         this.#units.setVisible(this.#layers.units);
         this.#restyle(false);
+        this.#assign();
       },
       setPadding: (padding) => this.#camera.setPadding(padding),
       setSensitive: (sensitive) => {
@@ -282,7 +289,7 @@ class View {
       },
       setPreview: (preview) => {
         this.#preview = preview;
-        this.#mark(source.assignments);
+        this.#assign();
       },
       project: (at) => {
         const { x, y } = map.project([at[0], at[1]]);
@@ -293,7 +300,7 @@ class View {
         return [lng, lat];
       },
       stats: () => ({
-        idle: this.#loaded && this.#laidOut && this.#dirty.size === 0 && map.loaded() && map.areTilesLoaded() && !map.isMoving(),
+        idle: this.#idle(),
         units: this.#units.count,
         clusters: this.#clusters.length,
         zoom: map.getZoom(),
@@ -347,7 +354,9 @@ class View {
 
   #install(): void {
     const map = this.#map;
-    if (!map.getLayer(this.#units.id)) map.addLayer(this.#units, aboveUnits);
+    for (const layer of [this.#assignments, this.#units]) {
+      if (!map.getLayer(layer.id)) map.addLayer(layer, aboveUnits);
+    }
     this.#loaded = true;
     this.#setFaces();
     this.#restyle(false);
@@ -405,17 +414,28 @@ class View {
     this.#map.setFontFaces(this.#faces as Parameters<MapLibre["setFontFaces"]>[0]);
   }
 
+  /** What follows moving units is never at rest, and does not count. */
+  #idle(): boolean {
+    const map = this.#map;
+    if (!this.#loaded || !this.#laidOut || map.isMoving()) return false;
+    const still = [source.basemap, source.mask, source.incidents, source.hazards, source.shelters, source.sites];
+    return still.every((id) => !this.#dirty.has(id) && (!map.getSource(id) || map.isSourceLoaded(id)));
+  }
+
   // ---- The world ----
 
   #watch(): void {
     const on = (kind: Kind, ...sources: string[]) =>
       this.#stops.push(this.#world.onFeatures(kind, () => this.#mark(...sources)));
-    on("incident", source.incidents, source.assignments, source.selection);
+    on("incident", source.incidents, source.selection);
     on("hazard", source.hazards, source.hazardLabels);
     on("shelter", source.shelters);
     on("site", source.sites);
     this.#stops.push(
-      this.#world.onFeatures("incident", () => this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key))),
+      this.#world.onFeatures("incident", () => {
+        this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
+        this.#assign();
+      }),
       this.#world.onFeatures("unit", () => {
         if (!this.#laidOut) this.#layOut();
       }),
@@ -424,12 +444,20 @@ class View {
         const { rows } = this.#world;
         for (let i = 0; i < change.movedCount; i++) {
           const f = this.#world.byId(rows.id[change.moved[i]!]!);
-          if (f && f.kind !== "unit") this.#mark(...slowSources(f.kind));
+          if (!f || f.kind === "unit") continue;
+          this.#mark(...slowSources(f.kind));
+          if (f.kind === "incident") this.#assign();
         }
         if (change.keyframe) this.#layOut();
       }),
     );
     this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
+    this.#assign();
+  }
+
+  #assign(): void {
+    const shown = this.#layers.units && this.#layers.incidents;
+    this.#assignments.setLines(shown ? operations.assignments(this.#slow(), this.#preview) : []);
   }
 
   #slow(): operations.Slow {
@@ -486,9 +514,6 @@ class View {
         case source.sites:
           target.setData(operations.sites(slow));
           break;
-        case source.assignments:
-          target.setData(operations.assignments(slow, place, this.#preview));
-          break;
         case source.selection:
           target.setData(operations.selection(slow, place));
           break;
@@ -522,7 +547,6 @@ class View {
     if (document.hidden || !this.#loaded) return;
     if (this.#showsCallsigns() || this.#selected) this.#mark(source.callsigns);
     if (this.#selected) this.#mark(source.selection);
-    this.#mark(source.assignments);
   }
 
   #layOut(): void {
@@ -699,7 +723,7 @@ type Setter = (layer: string, name: string, value: unknown) => void;
 function slowSources(kind: Kind): string[] {
   switch (kind) {
     case "incident":
-      return [source.incidents, source.assignments, source.selection];
+      return [source.incidents, source.selection];
     case "hazard":
       return [source.hazards, source.hazardLabels];
     case "shelter":

@@ -2,7 +2,9 @@ import type { Feature as GeoFeature, FeatureCollection, Geometry, Position } fro
 import { byCode, scaleValue, type Language, type Preset } from "../preset";
 import { flag, geometry, list, text, type Feature, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
+import type { Line } from "./assignments";
 import { incidentSize } from "./images";
+import { mercatorX, mercatorY } from "./units";
 
 /** GeoJSON of the slow layers: a few hundred features, made anew when one of them changed. */
 export type Slow = Readonly<{
@@ -149,31 +151,25 @@ function nameIn(f: Feature, language: Language): string {
   return text(f, `name_${language}`) || text(f, "name");
 }
 
-/** Thin lines from units to the incidents that they are assigned to. `place` says where a unit is shown. */
-export function assignments(
-  slow: Slow,
-  place: (unit: Feature) => LngLat | null,
-  preview: Readonly<{ incident: string; units: readonly string[] }> | null,
-): FeatureCollection {
-  const { world, preset } = slow;
-  const lines: GeoFeature[] = [];
-  const draw = (incident: Feature, unit: Feature | undefined, properties: Record<string, unknown>) => {
-    const to = world.fix(incident)?.at;
-    const from = unit && place(unit);
-    if (!to || !from) return;
-    lines.push({
-      type: "Feature",
-      geometry: { type: "LineString", coordinates: [[...from] as Position, [...to] as Position] },
-      properties,
-    });
+/** An assignment that is being chosen. */
+export type Preview = Readonly<{ incident: string; units: readonly string[] }>;
+
+/** Which unit is assigned where. */
+export function assignments({ world, preset }: Pick<Slow, "world" | "preset">, preview: Preview | null): Line[] {
+  const lines: Line[] = [];
+  const draw = (incident: Feature | undefined, units: readonly string[], ghost: boolean) => {
+    const at = incident && world.fix(incident)?.at;
+    if (!at) return;
+    for (const key of units) {
+      const unit = world.get(key);
+      if (unit) lines.push({ unit: unit.id, x: mercatorX(at[0] * 1e7), y: mercatorY(at[1] * 1e7), preview: ghost });
+    }
   };
   for (const incident of world.features("incident")) {
-    if (isOver(preset, incident)) continue;
-    for (const key of list(incident, "assigned")) draw(incident, world.get(key), {});
+    if (!isOver(preset, incident)) draw(incident, list(incident, "assigned"), false);
   }
-  const target = preview && world.get(preview.incident);
-  if (target) for (const key of preview.units) draw(target, world.get(key), { preview: true });
-  return collection(lines);
+  if (preview) draw(world.get(preview.incident), preview.units, true);
+  return lines;
 }
 
 const earthRadiusM = 6_371_008.8;

@@ -3,6 +3,7 @@ import { headingUnknown, speedUnknown } from "../stream/wire";
 import { flag, text, type Feature, type FeatureId } from "../world/feature";
 import type { Change, World } from "../world/world";
 import { byCode, type Preset } from "../preset";
+import { blendOver, link, relativeTo, uniforms } from "./gl";
 import type { Palette } from "./palette";
 import { drawAtlas, shapeIndex } from "./sdf";
 import { fragmentShader, paletteSize, vertexShader } from "./shader";
@@ -432,8 +433,11 @@ export class UnitLayer implements CustomLayerInterface {
 
   #prepare(gl: WebGL2RenderingContext): void {
     this.#program = link(gl, vertexShader, fragmentShader);
-    const names = ["matrix", "viewport", "now", "pixels", "bearing", "atlas", "colors", "casing", "selection"];
-    this.#uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(this.#program!, name)]));
+    this.#uniforms = uniforms(
+      gl,
+      this.#program,
+      ...["matrix", "viewport", "now", "pixels", "bearing", "atlas", "colors", "casing", "selection"],
+    );
     const quad = gl.createBuffer();
     const instances = gl.createBuffer();
     const marks = gl.createBuffer();
@@ -537,13 +541,9 @@ export class UnitLayer implements CustomLayerInterface {
     gl.bindVertexArray(null);
     if (this.#stalePlaces || began - this.#epoch > 600_000) this.#upload(gl, began);
 
-    const m = this.#matrix;
-    const [ox, oy] = this.#origin;
-    const relative = Float32Array.from(m);
-    for (let r = 0; r < 4; r++) relative[12 + r] = m[r]! * ox + m[4 + r]! * oy + m[12 + r]!;
     const u = this.#uniforms;
     gl.useProgram(this.#program);
-    gl.uniformMatrix4fv(u["matrix"]!, false, relative);
+    gl.uniformMatrix4fv(u["matrix"]!, false, relativeTo(this.#matrix, ...this.#origin));
     gl.uniform2f(u["viewport"]!, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.uniform1f(u["now"]!, (began - this.#epoch) / 1000);
     gl.uniform1f(u["pixels"]!, this.#pixelScale * (this.#map?.getPixelRatio() ?? 1));
@@ -556,11 +556,7 @@ export class UnitLayer implements CustomLayerInterface {
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.#texture);
     gl.uniform1i(u["atlas"]!, 0);
-    gl.disable(gl.DEPTH_TEST);
-    gl.disable(gl.STENCIL_TEST);
-    gl.disable(gl.CULL_FACE);
-    gl.enable(gl.BLEND);
-    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    blendOver(gl);
     gl.bindVertexArray(this.#vao);
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.count);
     gl.bindVertexArray(null);
@@ -597,23 +593,4 @@ const sizeOfTier = [sizes.quiet, sizes.available, sizes.busy, sizes.distress] as
 
 function isUnit(feature: Feature): boolean {
   return feature.kind === "unit";
-}
-
-function link(gl: WebGL2RenderingContext, vertex: string, fragment: string): WebGLProgram {
-  const program = gl.createProgram();
-  for (const [type, code] of [
-    [gl.VERTEX_SHADER, vertex],
-    [gl.FRAGMENT_SHADER, fragment],
-  ] as const) {
-    const shader = gl.createShader(type)!;
-    gl.shaderSource(shader, code);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-    gl.deleteShader(shader);
-  }
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    throw new Error(`link the shader of units: ${gl.getProgramInfoLog(program)}`);
-  }
-  return program;
 }
