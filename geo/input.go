@@ -1,6 +1,11 @@
 package geo
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
 
 // Input is a feature as the arguments of a command carry it: checked by the
 // door, in JSON, coordinates in 1e-7 degree.
@@ -17,13 +22,24 @@ type Input struct {
 }
 
 // MarshalJSON writes a position as [lng, lat] in 1e-7 degree.
-func (p LngLat) MarshalJSON() ([]byte, error) { return json.Marshal([2]int32{p.Lng, p.Lat}) }
+func (p LngLat) MarshalJSON() ([]byte, error) {
+	b := strconv.AppendInt([]byte{'['}, int64(p.Lng), 10)
+	b = strconv.AppendInt(append(b, ','), int64(p.Lat), 10)
+	return append(b, ']'), nil
+}
 
-// UnmarshalJSON reads a position from [lng, lat] in 1e-7 degree.
+// UnmarshalJSON reads a position from [lng, lat] in 1e-7 degree. It returns
+// [ErrRange], wrapped, for a place off the globe.
 func (p *LngLat) UnmarshalJSON(b []byte) error {
-	var a [2]int32
+	var a []int32
 	if err := json.Unmarshal(b, &a); err != nil {
-		return err
+		return fmt.Errorf("read a position: %w", err)
+	}
+	if len(a) != 2 {
+		return errors.New("read a position: it is two numbers, longitude and latitude")
+	}
+	if a[0] < -LngMax || a[0] > LngMax || a[1] < -LatMax || a[1] > LatMax {
+		return fmt.Errorf("read a position: %w", ErrRange)
 	}
 	p.Lng, p.Lat = a[0], a[1]
 	return nil
@@ -37,7 +53,7 @@ func (p Props) MarshalJSON() ([]byte, error) {
 	return []byte(p), nil
 }
 
-// UnmarshalJSON makes canonical Props of an object.
+// UnmarshalJSON makes canonical Props of an object; see [ParseProps].
 func (p *Props) UnmarshalJSON(b []byte) error {
 	q, err := ParseProps(b)
 	*p = q

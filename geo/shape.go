@@ -3,6 +3,7 @@ package geo
 import (
 	"cmp"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -228,7 +229,7 @@ func (s *Shape) Inside() LngLat {
 	if s.area() {
 		var best [][]LngLat
 		for rings := range s.polygons() {
-			if best == nil || abs2(twiceArea(rings[0])) > abs2(twiceArea(best[0])) {
+			if best == nil || math.Abs(twiceArea(rings[0])) > math.Abs(twiceArea(best[0])) {
 				best = rings
 			}
 		}
@@ -245,8 +246,6 @@ func (s *Shape) Inside() LngLat {
 	}
 	return half(best, s.Points[0])
 }
-
-func abs2(v float64) float64 { return max(v, -v) }
 
 // twiceArea is positive for a ring that runs counter-clockwise. Degrees, so only
 // good for comparing.
@@ -315,8 +314,8 @@ func half(line []LngLat, otherwise LngLat) LngLat {
 		if d >= left && d > 0 {
 			t := left / d
 			return LngLat{
-				a.Lng + int32(t*(float64(b.Lng)-float64(a.Lng))),
-				a.Lat + int32(t*(float64(b.Lat)-float64(a.Lat))),
+				a.Lng + int32(math.Round(t*(float64(b.Lng)-float64(a.Lng)))),
+				a.Lat + int32(math.Round(t*(float64(b.Lat)-float64(a.Lat)))),
 			}
 		}
 		left -= d
