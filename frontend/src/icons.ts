@@ -10,7 +10,7 @@ for (const [file, svg] of Object.entries(files)) {
   const name = file.slice(file.lastIndexOf("/") + 1, -".svg".length);
   const found = Array.from(svg.matchAll(/<path[^>]*\sd="([^"]+)"/g), (match) => match[1]!);
   // Line breaks within a path are written as character references.
-  paths.set(name, found.join(" ").replace(/&#x[0-9a-f]+;/gi, " "));
+  paths.set(name, found.join(" ").replace(/&#x[0-9a-f]+;/gi, " ").trim());
 }
 
 /** The path of an icon; that of a plain marker for names that this version does not know. */

@@ -101,6 +101,8 @@ function countByCell(
 /** Rings of a wreath begin this far from the symbol of the incident, and lie this far apart, pixels. */
 const wreathGap = 9;
 const wreathStep = 16;
+/** The same around the ring of a cluster. */
+const aroundCluster = 30;
 /** The name of the incident stands below: this part of a turn stays free there. */
 const wreathFree = 0.26;
 
@@ -177,7 +179,15 @@ function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[]
     if (heap.length < 2) continue;
     heap.sort((a, b) => units.ids[a]! - units.ids[b]!);
     if (heap.length > flowerMost) {
-      clusters.push(cluster(units, o, heap.filter((j) => units.tier[j]! < tier.distress && units.ids[j] !== o.selected)));
+      const counted = heap.filter((j) => units.tier[j]! < tier.distress && units.ids[j] !== o.selected);
+      if (counted.length >= clusterLeast) clusters.push(cluster(units, o, counted));
+      // Whom nobody may miss stands around the number.
+      const alone = heap.filter((j) => !units.hidden[j]);
+      alone.forEach((j, n) => {
+        const radius = aroundCluster + wreathStep * Math.floor(n / 10);
+        units.offsets[j * 2] = radius * Math.cos((n / 5) * Math.PI - Math.PI / 2);
+        units.offsets[j * 2 + 1] = radius * Math.sin((n / 5) * Math.PI - Math.PI / 2);
+      });
       continue;
     }
     heap.forEach((j, n) => {

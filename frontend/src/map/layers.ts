@@ -43,7 +43,7 @@ export const source = {
 } as const;
 
 /** The layers of assignments and of units are drawn by hand, under this layer. */
-export const aboveUnits = "clusters";
+export const aboveUnits = "callsigns";
 
 /** Persian letters need more height to be as legible. */
 const textScale: Readonly<Record<Language, number>> = { fa: 1.14, zh: 1, en: 1 };
@@ -323,9 +323,8 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       filter: [">=", ["zoom"], ["get", "from"]],
       paint: halo,
     },
-    // Assignments and units are drawn here.
     {
-      ...{ id: aboveUnits, type: "symbol", source: source.clusters },
+      ...{ id: "clusters", type: "symbol", source: source.clusters },
       layout: {
         ...shown(layers.units),
         "icon-image": ["get", "icon"],
@@ -339,8 +338,9 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       },
       paint: { "text-color": color("cluster-text") },
     },
+    // Assignments and units are drawn here: a number never covers a unit that is drawn by itself.
     {
-      ...{ id: "callsigns", type: "symbol", source: source.callsigns },
+      ...{ id: aboveUnits, type: "symbol", source: source.callsigns },
       layout: {
         ...shown(layers.units),
         "text-field": ["get", "text"],

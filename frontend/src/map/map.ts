@@ -691,7 +691,7 @@ class View {
   }
 
   #zoomToCluster(x: number, y: number): boolean {
-    const hit = this.#map.queryRenderedFeatures([x, y], { layers: [aboveUnits] })[0];
+    const hit = this.#map.queryRenderedFeatures([x, y], { layers: ["clusters"] })[0];
     if (!hit || hit.geometry.type !== "Point") return false;
     const [lng = 0, lat = 0] = hit.geometry.coordinates;
     this.#camera.fly([lng, lat], this.#map.getZoom() + 1.6);

@@ -271,6 +271,7 @@ export class Desk {
 
 /** The units of an incident, those that call for help first. */
 export function unitsOf(incident: Feature, live: Live): readonly Feature[] {
+  void live.units; // what is shown of them follows them
   return list(incident, "assigned")
     .flatMap((key) => live.world.get(key) ?? [])
     .sort((a, b) => Number(flag(b, "distress")) - Number(flag(a, "distress")));

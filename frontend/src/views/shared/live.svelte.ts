@@ -8,6 +8,7 @@ import type { Liveness } from "../../world/liveness";
 import { openSession, type Session } from "../../world/session";
 import type { World } from "../../world/world";
 import { ActLog, type Act } from "./acts";
+import { loadPlaces, Places } from "./places";
 
 /** Lists on panels change at most this often; the map follows every frame by itself. */
 const listEveryMs = 200;
@@ -33,6 +34,8 @@ export class Live {
   liveness = $state.raw<Liveness>() as Liveness;
   /** The moment that the picture shows, or the server's clock when it is live; Unix ms, once a second. */
   now = $state(NaN);
+  /** Names of streets and quarters; none until they are fetched. */
+  places = $state.raw(new Places([]));
   /** The first keyframe has come. */
   begun = $state(false);
 
@@ -48,6 +51,9 @@ export class Live {
     this.world = this.session.world;
     this.#log = new ActLog(this.codes);
     this.liveness = this.session.liveness();
+    const stop = new AbortController();
+    this.#stops.push(() => stop.abort());
+    if (city.basemap) void loadPlaces(stop.signal).then((places) => (this.places = places));
 
     const dirty = new Set<Kind | "acts">();
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -10,6 +10,17 @@ export function incidentName(incident: Feature, live: Live): string {
   return text(incident, "name") || settings.label(live.codes.incidentType(type), type) || incident.key;
 }
 
+/** Where an incident is: its name or address, else the street and quarter that it is near to; "" when nobody knows. */
+export function whereIs(incident: Feature, live: Live): string {
+  const name = text(incident, "name");
+  if (name) return name;
+  const at = live.world.fix(incident)?.at;
+  if (!at) return "";
+  const { street, quarter } = live.places.near(at, settings.language);
+  if (street && quarter) return m.place_near_in({ street, quarter });
+  return street || quarter ? m.place_near({ place: street || quarter }) : "";
+}
+
 /** The same by its key, which may be of an incident that is gone. */
 export function nameOfIncident(key: string, live: Live): string {
   const incident = live.world.get(key);
