@@ -78,7 +78,8 @@ type JournalOptions struct {
 	// AckWithin is how long one attempt to record may take, 2 s by default.
 	AckWithin time.Duration
 	// Reserve is the free disk space in bytes below which nothing more is
-	// written; by default 1/50 of the disk, at least 4 MB and at most 1 GB.
+	// written; by default 1/50 of the disk, at least 4 MB and at most 1 GB;
+	// negative: none, and NATS meets the full disk itself.
 	Reserve int64
 	// Store caps the bytes of the journal's streams; 0: the disk alone does.
 	Store int64
@@ -92,7 +93,7 @@ type JournalOptions struct {
 	// KeyframeQuota is how many bytes of keyframe files are kept, 4 GB by
 	// default; the two newest and the oldest are always kept.
 	KeyframeQuota int64
-	// ScrubRate is how many bytes a second the background check reads, 20 MB by
+	// ScrubRate is how many bytes a second the background check reads, 4 MB by
 	// default; negative: it does not run.
 	ScrubRate int64
 
@@ -130,7 +131,7 @@ func (o *JournalOptions) fill() error {
 		o.KeyframeQuota = 4 << 30
 	}
 	if o.ScrubRate == 0 {
-		o.ScrubRate = 20 << 20
+		o.ScrubRate = 4 << 20 // about a tenth of a core
 	}
 	return nil
 }
