@@ -91,13 +91,30 @@ export async function call(base, method, path, body, headers = {}) {
 
 export const point = (lng, lat, properties) => ({ type: 'Feature', geometry: { type: 'Point', coordinates: [lng, lat] }, properties });
 
-/** Frames of the JSON stream as they come, read inside a page of the same origin. */
-export async function jsonStream(page, query = '') {
-  await page.evaluate((query) => {
-    const ws = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v1/stream${query}`, 'rasad.json.v1');
-    window.__frames = [];
-    ws.onmessage = (e) => window.__frames.push(JSON.parse(e.data));
-    window.__stream = ws;
-  }, query);
-  return { frames: () => page.evaluate(() => window.__frames), close: () => page.evaluate(() => window.__stream.close()) };
+/**
+ * The JSON stream, read inside a page of the same origin. `hashAt` is the hash of a frame by its sequence;
+ * `moves` are the rows of one unit; `first` is the first frame.
+ */
+export async function jsonStream(page, query = '', unit = '') {
+  await page.evaluate(
+    ({ query, unit }) => {
+      const s = (window.__json = { ws: null, hashes: new Map(), moves: [], first: null, frames: 0 });
+      s.ws = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v1/stream${query}`, 'rasad.json.v1');
+      s.ws.onmessage = (e) => {
+        const f = JSON.parse(e.data);
+        s.frames++;
+        s.first ??= { base: f.base, seq: f.seq, mode: f.mode, time: f.time };
+        if (f.live === 0 && f.hash) s.hashes.set(f.seq, f.hash);
+        for (const m of f.move ?? []) if (m[0] === unit) s.moves.push(m);
+      };
+    },
+    { query, unit },
+  );
+  return {
+    hashAt: (seq) => page.evaluate((seq) => window.__json.hashes.get(seq), seq),
+    moves: () => page.evaluate(() => window.__json.moves),
+    first: () => page.evaluate(() => window.__json.first),
+    frames: () => page.evaluate(() => window.__json.frames),
+    close: () => page.evaluate(() => window.__json.ws.close()),
+  };
 }
