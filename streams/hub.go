@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,16 +118,23 @@ type Hub struct {
 	fixed   Status      // what the status says for good
 	m       *hubMetrics
 
+	head atomic.Pointer[hubHead] // written under mu, read without
+
 	mu       sync.Mutex
-	now      *hubMoment
 	status   Status
-	statusNo uint64 // of the status, tick and clock aside
-	newFrame chan struct{}
-	newState chan struct{} // status changed, or closed
 	bounds   [len(hubRates)]hubBound
 	key      *hubKeyframe
 	beats    map[hubBeatKey]*Frame
 	beatSlot int64
+
+	readersMu sync.Mutex // taken after mu, if both
+	readers   []*Subscription
+}
+
+// hubHead is what every reader looks at first.
+type hubHead struct {
+	*hubMoment
+	statusNo uint64 // of the status, tick and clock aside
 	closed   error
 }
 
@@ -150,7 +157,7 @@ type hubMoment struct {
 	*hubState
 	live    uint64
 	overlay *Frame // everything shown since the state; nil when live is 0
-	step    *Frame // the last overlay frame
+	last    *Frame // the last overlay frame
 }
 
 // hubBound is where the readers of one rate stand or will stand.
@@ -181,14 +188,14 @@ func NewHub(w *geo.World, o HubOptions) *Hub {
 		panic("streams: a hub cannot start on an overlay")
 	}
 	o.Audience.Name = cmp.Or(o.Audience.Name, "ops")
-	h := &Hub{source: w, world: o.World, epoch: o.Epoch, m: newHubMetrics(o.Metrics, o.Audience.Name), newFrame: make(chan struct{}), newState: make(chan struct{}), statusNo: 1}
+	h := &Hub{source: w, world: o.World, epoch: o.Epoch, m: newHubMetrics(o.Metrics, o.Audience.Name)}
 	h.fixed = Status{Build: o.Build, Exercise: o.Exercise, Simulated: o.Simulated, Audience: o.Audience.Name}
 	if o.Audience.Project != nil {
 		h.project = newProjection(o.Audience.Project, view)
 	}
 	// The journal that restored this world has just been written to.
 	h.status = h.complete(Status{Tick: view.Time(), Recording: true})
-	h.now = &hubMoment{hubState: h.stateOf(view, nil)}
+	h.head.Store(&hubHead{hubMoment: &hubMoment{hubState: h.stateOf(view, nil)}, statusNo: 1})
 	return h
 }
 
@@ -217,13 +224,18 @@ func (h *Hub) Epoch() string { return h.epoch }
 // shows. It is called once for each frame, in order, before the next one is
 // applied, and never waits for readers. It panics when a frame is missing.
 func (h *Hub) Publish(f *Frame) {
-	view := h.source.View()
+	h.publish(f, h.source.View())
+	h.wake(wantFrames)
+}
+
+func (h *Hub) publish(f *Frame, view *geo.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if f.Epoch != h.epoch || f.World != h.world || f.Base > h.now.view.Seq() || f.Seq != view.Seq() || f.Live != view.Live() ||
-		f.Overlay() && f.Live <= h.now.live || !f.Overlay() && f.Seq <= h.now.view.Seq() {
+	head := *h.head.Load()
+	if f.Epoch != h.epoch || f.World != h.world || f.Base > head.view.Seq() || f.Seq != view.Seq() || f.Live != view.Live() ||
+		f.Overlay() && f.Live <= head.live || !f.Overlay() && f.Seq <= head.view.Seq() {
 		panic(fmt.Sprintf("streams: frame %s/%s:%d.%d (base %d) published on a hub of %s/%s at %d.%d, with the world at %d.%d",
-			f.World, f.Epoch, f.Seq, f.Live, f.Base, h.world, h.epoch, h.now.view.Seq(), h.now.live, view.Seq(), view.Live()))
+			f.World, f.Epoch, f.Seq, f.Live, f.Base, h.world, h.epoch, head.view.Seq(), head.live, view.Seq(), view.Live()))
 	}
 	h.m.frames.Inc()
 	d := f.Delta
@@ -231,27 +243,39 @@ func (h *Hub) Publish(f *Frame) {
 		if h.project != nil {
 			d = geo.Delta{Move: h.project.overlay(view, f.Move)}
 		}
-		step := h.frame(h.now.view, f.Base, f.Live, f.Time, d)
+		step := h.frame(head.view, f.Base, f.Live, f.Time, d)
 		all := step
-		if h.now.overlay != nil {
-			all = h.now.overlay.Merge(step)
-			all.shared = h.share(h.now.view)
+		if head.overlay != nil {
+			all = head.overlay.Merge(step)
+			all.shared = h.share(head.view)
 		}
-		h.now = &hubMoment{hubState: h.now.hubState, live: f.Live, overlay: all, step: step}
+		head.hubMoment = &hubMoment{hubState: head.hubState, live: f.Live, overlay: all, last: step}
 	} else {
+		seen := view
 		if h.project != nil {
 			d = h.project.apply(view, d)
-			view = h.project.world.View()
+			seen = h.project.world.View()
 		}
 		var step *Frame
 		if f.Base > 0 { // a keyframe needs its header
-			step = h.frame(view, f.Base, 0, f.Time, d)
+			step = h.frame(seen, f.Base, 0, f.Time, d)
 		}
-		h.now = &hubMoment{hubState: h.stateOf(h.source.View(), step)}
+		head.hubMoment = &hubMoment{hubState: h.stateOf(view, step)}
 	}
+	h.head.Store(&head)
 	h.forget(time.Now())
-	close(h.newFrame)
-	h.newFrame = make(chan struct{})
+}
+
+// wake wakes the readers that wait for something of that sort. It sends into
+// room that is there or already holds the news, so it waits for nobody.
+func (h *Hub) wake(sort int32) {
+	h.readersMu.Lock()
+	defer h.readersMu.Unlock()
+	for _, s := range h.readers {
+		if s.want.Load() >= sort {
+			s.wake()
+		}
+	}
 }
 
 // forget lets go of states that nobody will be taken to any more.
@@ -284,31 +308,31 @@ func (h *Hub) share(v *geo.View) *frameBytes {
 // the hub's, as is what [HubOptions] say.
 func (h *Hub) Tick(s Status) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	s = h.complete(s)
 	old := h.status
 	h.status = s
 	old.Tick, old.Clock, s.Tick, s.Clock = 0, 0, 0, 0
-	if old != s {
-		h.statusNo++
-		h.tellState()
+	news := old != s
+	if news {
+		head := *h.head.Load()
+		head.statusNo++
+		h.head.Store(&head)
 	}
-}
-
-func (h *Hub) tellState() {
-	close(h.newState)
-	h.newState = make(chan struct{})
+	h.mu.Unlock()
+	if news {
+		h.wake(wantState)
+	}
 }
 
 // Close ends all subscriptions, those that come later too: their Next returns
 // cause.
 func (h *Hub) Close(cause error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed == nil {
-		h.closed = cause
-		h.tellState()
-	}
+	head := *h.head.Load()
+	head.closed = cmp.Or(head.closed, cause)
+	h.head.Store(&head)
+	h.mu.Unlock()
+	h.wake(wantState)
 }
 
 // statusAt is the status as it goes out at the moment now.
@@ -321,11 +345,13 @@ func (h *Hub) statusAt(now time.Time) *Status {
 // bound returns where readers of a rate are taken at the moment now, and when
 // that will be further on.
 func (h *Hub) bound(rate int, now time.Time) (*hubMoment, time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	every := hubRates[rate]
 	slot := now.UnixNano() / int64(every)
 	b := &h.bounds[rate]
 	if b.slot != slot || b.at == nil {
-		b.slot, b.at = slot, h.now
+		b.slot, b.at = slot, h.head.Load().hubMoment
 	}
 	return b.at, time.Unix(0, (slot+1)*int64(every))
 }
@@ -334,10 +360,10 @@ func (h *Hub) bound(rate int, now time.Time) (*hubMoment, time.Time) {
 // before seq, and the number of the status that stands on it.
 func (h *Hub) keyframe(now time.Time, seq uint64) (*Frame, uint64) {
 	h.mu.Lock()
-	k := h.key
-	if k == nil || now.Sub(k.made) >= keyframeAge || k.statusNo != h.statusNo || k.state.view.Seq() < seq {
-		st := h.now.hubState
-		k = &hubKeyframe{made: now, statusNo: h.statusNo, state: st}
+	k, head := h.key, h.head.Load()
+	if k == nil || now.Sub(k.made) >= keyframeAge || k.statusNo != head.statusNo || k.state.view.Seq() < seq {
+		st := head.hubState
+		k = &hubKeyframe{made: now, statusNo: head.statusNo, state: st}
 		status := h.statusAt(now)
 		k.frame = h.frame(st.view, 0, 0, st.view.Time(), geo.Delta{})
 		k.frame.Status = status
@@ -417,252 +443,12 @@ func (h *Hub) heartbeat(now time.Time, seq, hash uint64, at geo.Millis) (*Frame,
 	if slot := now.UnixNano() / int64(heartbeatShare); slot != h.beatSlot || h.beats == nil {
 		h.beats, h.beatSlot = map[hubBeatKey]*Frame{}, slot
 	}
-	k := hubBeatKey{seq, hash, h.statusNo}
+	head := h.head.Load()
+	k := hubBeatKey{seq, hash, head.statusNo}
 	f := h.beats[k]
 	if f == nil {
-		f = &Frame{V: FormatVersion, World: h.world, Epoch: h.epoch, Base: seq, Seq: seq, Time: at, State: hash, Status: h.statusAt(now), shared: h.share(h.now.view)}
+		f = &Frame{V: FormatVersion, World: h.world, Epoch: h.epoch, Base: seq, Seq: seq, Time: at, State: hash, Status: h.statusAt(now), shared: h.share(head.view)}
 		h.beats[k] = f
 	}
-	return f, h.statusNo
-}
-
-// Subscription is one reader of a [Hub]. Next is for one goroutine; the other
-// methods may be called from any.
-type Subscription struct {
-	hub  *Hub
-	poke chan struct{}
-
-	mu      sync.Mutex
-	rate    int
-	fresh   bool // needs a keyframe
-	seq     uint64
-	live    uint64
-	hash    uint64
-	time    geo.Millis
-	settled bool // hash and time are those of seq
-
-	statusNo uint64
-	nextBeat time.Time
-	timer    *time.Timer
-	lagging  bool
-	closed   bool
-}
-
-// Subscribe begins a subscription where the reader stands, at a rate as of
-// [RoundEvery]. A reader who has nothing, or stands where the hub cannot take
-// it on from (another epoch, a sequence that is not reached yet, an overlay, too
-// long ago), gets a keyframe first. The subscription must be closed.
-func (h *Hub) Subscribe(from Resume, every time.Duration) *Subscription {
-	s := &Subscription{hub: h, poke: make(chan struct{}, 1), rate: hubRate(every)}
-	s.resume(from)
-	h.m.readers.Inc()
-	return s
-}
-
-// Resume moves the subscription to where the reader says that it stands; the
-// zero Resume asks for a keyframe.
-func (s *Subscription) Resume(from Resume) {
-	s.mu.Lock()
-	s.resume(from)
-	s.mu.Unlock()
-	s.wake()
-}
-
-func (s *Subscription) resume(from Resume) {
-	s.hub.mu.Lock()
-	head := s.hub.now.view.Seq()
-	s.hub.mu.Unlock()
-	s.fresh = from.Epoch != s.hub.epoch || from.Seq == 0 || from.Seq > head || from.Live > 0
-	s.seq, s.live, s.settled, s.statusNo = from.Seq, 0, false, 0
-	if !s.fresh {
-		s.hub.m.resumes.Inc()
-	}
-}
-
-// SetEvery changes the rate.
-func (s *Subscription) SetEvery(every time.Duration) {
-	s.mu.Lock()
-	s.rate = hubRate(every)
-	s.mu.Unlock()
-	s.wake()
-}
-
-func (s *Subscription) wake() {
-	select {
-	case s.poke <- struct{}{}:
-	default:
-	}
-}
-
-// Close ends the subscription. Next must not be running.
-func (s *Subscription) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.closed = true
-	s.setLagging(false)
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.hub.m.readers.Dec()
-}
-
-func (s *Subscription) setLagging(on bool) {
-	if on != s.lagging {
-		s.lagging = on
-		if on {
-			s.hub.m.lagging.Inc()
-		} else {
-			s.hub.m.lagging.Dec()
-		}
-	}
-}
-
-// Next returns what is new to the reader, as one frame: the writer's own, a
-// summary, a keyframe, an overlay, or, at least every second, a heartbeat. It
-// returns the error of ctx, or the cause that the hub was closed with.
-func (s *Subscription) Next(ctx context.Context) (*Frame, error) {
-	for {
-		f, w, err := s.step(time.Now())
-		if f != nil {
-			s.hub.m.delivered.Inc()
-			return f, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		d := time.Until(w.until)
-		if s.timer == nil {
-			s.timer = time.NewTimer(d)
-		} else {
-			s.timer.Reset(d)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-w.frame:
-		case <-w.state:
-		case <-s.poke:
-		case <-s.timer.C:
-		}
-	}
-}
-
-// hubWait is what a reader waits for when there is nothing to give.
-type hubWait struct {
-	frame, state <-chan struct{}
-	until        time.Time
-}
-
-// step gives the reader what is due at the moment now, or says what to wait for.
-func (s *Subscription) step(now time.Time) (*Frame, hubWait, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := s.hub
-	h.mu.Lock()
-	cur, statusNo, closed := h.now, h.statusNo, h.closed
-	bound, next := h.bound(s.rate, now)
-	summary := bound
-	if s.rate != 0 {
-		summary, _ = h.bound(0, now)
-	}
-	w := hubWait{state: h.newState, until: s.nextBeat}
-	if s.rate == 0 {
-		w.frame = h.newFrame
-	}
-	h.mu.Unlock()
-
-	if closed != nil {
-		return nil, w, closed
-	}
-	if s.fresh {
-		return s.keyframe(now, 0), w, nil
-	}
-	if !s.settled { // just resumed: as far as can be, whatever the rate
-		to := cur
-		if summary.view.Seq() >= s.seq {
-			to = summary // others who came back are taken there too
-		}
-		if to.view.Seq() == s.seq {
-			s.settled, s.hash, s.time = true, to.view.Hash(), to.view.Time()
-		} else {
-			return s.advance(to.hubState, now), w, nil
-		}
-	}
-	if s.statusNo != statusNo || !now.Before(s.nextBeat) { // before the changes: there may always be some
-		return s.beat(now), w, nil
-	}
-	if s.rate == 0 {
-		if st := cur.hubState; st.view.Seq() > s.seq && st.step != nil && st.step.Base <= s.seq {
-			s.setLagging(false)
-			return s.take(st.step), w, nil
-		}
-		if cur.view.Seq() == s.seq && cur.live > s.live {
-			if cur.live == s.live+1 {
-				return s.take(cur.step), w, nil
-			}
-			return s.take(cur.overlay), w, nil
-		}
-	}
-	if bound.view.Seq() > s.seq {
-		s.setLagging(s.rate == 0)
-		return s.advance(bound.hubState, now), w, nil
-	}
-	if bound.view.Seq() == s.seq && bound.live > s.live {
-		return s.take(bound.overlay), w, nil
-	}
-	if behind := cur.view.Seq() > s.seq || cur.live > s.live; behind || s.rate != 0 {
-		if next.Before(w.until) {
-			w.until = next
-		}
-		if behind {
-			w.frame = nil // another frame does not help; the boundary does
-		}
-	}
-	return nil, w, nil
-}
-
-func (s *Subscription) keyframe(now time.Time, least uint64) *Frame {
-	f, statusNo := s.hub.keyframe(now, least)
-	s.fresh = false
-	s.statusNo = statusNo
-	s.beatAfter(now)
-	s.hub.m.keyframes.Inc()
-	return s.take(f)
-}
-
-// advance takes the reader to a recorded state.
-func (s *Subscription) advance(st *hubState, now time.Time) *Frame {
-	if f := s.hub.cut(st, s.seq); f != nil {
-		return s.take(f)
-	}
-	return s.keyframe(now, st.view.Seq())
-}
-
-func (s *Subscription) take(f *Frame) *Frame {
-	if f.Overlay() {
-		s.live = f.Live
-		return f
-	}
-	s.seq, s.live, s.hash, s.time, s.settled = f.Seq, 0, f.State, f.Time, true
-	return f
-}
-
-func (s *Subscription) beat(now time.Time) *Frame {
-	f, statusNo := s.hub.heartbeat(now, s.seq, s.hash, s.time)
-	s.statusNo = statusNo
-	s.beatAfter(now)
-	return f
-}
-
-// beatAfter sets when the next heartbeat is due. Readers who came together are
-// spread, so that their heartbeats do not hold up a frame for everyone.
-func (s *Subscription) beatAfter(now time.Time) {
-	wait := heartbeatEvery
-	if s.nextBeat.IsZero() || now.Before(s.nextBeat) {
-		wait -= rand.N(heartbeatEvery / 2)
-	}
-	s.nextBeat = now.Add(wait)
+	return f, head.statusNo
 }

@@ -249,6 +249,7 @@ func TestRates(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			w.write(w.delta(9))
 		}
+		time.Sleep(10 * time.Millisecond) // not on a boundary
 		stop()
 		wg.Wait()
 		for i, want := range []struct{ least, most int }{{1000, 1000}, {99, 101}, {19, 21}, {19, 21}, {3, 5}} {
