@@ -288,14 +288,13 @@ func (s *simulation) open(ctx context.Context) {
 		return
 	}
 	s.nextOpen = now.Add(time.Duration(20+s.rng.IntN(40)) * time.Second)
-	types := s.preset.IncidentTypes
-	t := &types[s.rng.IntN(len(types))]
+	t := s.pickType()
 	where := s.somewhere(0.35)
 	lng, lat := where.at.Degrees()
 	s.opened++
 	var made feature
 	body := map[string]any{"type": "Feature", "geometry": map[string]any{"type": "Point", "coordinates": []float64{lng, lat}},
-		"properties": map[string]any{"type": t.Code, "priority": t.Priority, "simulated": true}}
+		"properties": map[string]any{"type": t.Code, "priority": t.Priority, "name": s.street(where), "simulated": true}}
 	if err := s.door.call(ctx, http.MethodPost, "/api/v1/incidents", body, &made); err != nil {
 		s.trouble("open an incident", err)
 		return
@@ -319,6 +318,33 @@ func (s *simulation) open(ctx context.Context) {
 	if len(keys) > 0 {
 		s.do(ctx, "assign", "/api/v1/incidents/"+url.PathEscape(made.ID)+"/assign", map[string]any{"units": keys})
 	}
+}
+
+// pickType draws an incident type: the worst priority is the rarest, as on a usual
+// day, and every type has its turn.
+func (s *simulation) pickType() *fixtures.IncidentType {
+	types := s.preset.IncidentTypes
+	best := &types[s.rng.IntN(len(types))]
+	for range 2 { // the mildest of three
+		t := &types[s.rng.IntN(len(types))]
+		if priority := s.preset.Scale("priority"); priority.Value(t.Priority).Rank < priority.Value(best.Priority).Rank {
+			best = t
+		}
+	}
+	return best
+}
+
+// street names a place after a street that meets there; empty when none has a name.
+func (s *simulation) street(p place) string {
+	if s.graph == nil {
+		return ""
+	}
+	for e := range s.graph.Out(p.node) {
+		if name := s.graph.Name(e.ID, s.preset.Languages[0]); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // crew does what people in the vehicle would do next.
