@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -67,6 +68,7 @@ func moves(r *rand.Rand, units []*Feature, at []LngLat, frame []Move, now Millis
 		p.Lat += int32(r.IntN(2601) - 1300)
 		frame[i] = Move{units[j].ID, Fix{At: *p, Time: now, Heading: uint16(r.IntN(360)), Speed: 110}}
 	}
+	slices.SortFunc(frame, func(a, b Move) int { return cmp.Compare(a.ID, b.ID) }) // as frames are
 }
 
 func places(units []*Feature) []LngLat {

@@ -6,8 +6,8 @@
 //
 //	w.Apply(a); w.Apply(b)   leaves w equal to   w.Apply(a.Merge(b))
 //
-// The package reads no clock, opens no socket and starts no goroutine: time
-// comes in as an argument, so a replay decides nothing twice.
+// The package reads no clock, opens no socket and leaves no goroutine behind:
+// time comes in as an argument, so a replay decides nothing twice.
 package geo
 
 import (

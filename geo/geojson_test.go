@@ -54,7 +54,9 @@ func TestParseGeoJSON(t *testing.T) {
 }
 
 func TestParseGeoJSONNamesWhatItRefuses(t *testing.T) {
-	polygon := func(rings string) string { return `{"type":"Feature","geometry":{"type":"Polygon","coordinates":` + rings + `}}` }
+	polygon := func(rings string) string {
+		return `{"type":"Feature","geometry":{"type":"Polygon","coordinates":` + rings + `}}`
+	}
 	star := "[[" // every edge crosses nearly every other
 	for i := range 2001 {
 		star += fmt.Sprintf("[%d.%07d,%d],", i%2*10, i*37%10_000_000, i%2)
@@ -111,7 +113,7 @@ func TestParseGeoJSONNamesWhatItRefuses(t *testing.T) {
 		"a line over it":          {`{"type":"MultiLineString","coordinates":[[[0,0],[1,1]],[[179,0],[-179,0]]]}`, "coordinates[1]", "antimeridian"},
 		"a star of 2,000":         {polygon(star), "geometry.coordinates[0]", "ring-crosses"},
 		"20,001 points":           {`{"type":"MultiPoint","coordinates":[[0,0]` + strings.Repeat(",[0,0]", 20_000) + `]}`, "coordinates", "too-many-points"},
-		"150,001 points":   {`{"type":"MultiPoint","coordinates":[[0,0]` + strings.Repeat(",[0,0]", 150_000) + `]}`, "coordinates", "too-many-points"},
+		"150,001 points":          {`{"type":"MultiPoint","coordinates":[[0,0]` + strings.Repeat(",[0,0]", 150_000) + `]}`, "coordinates", "too-many-points"},
 	}
 	for name, tt := range tests {
 		_, _, _, err := ParseGeoJSON([]byte(tt.in))

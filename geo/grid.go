@@ -164,6 +164,7 @@ func (g *grid) insert(edit uint64, q gridPoint) {
 	n.page[i].insert(cell, q)
 	g.n++
 	g.ops++
+	g.retune(edit)
 }
 
 func (p *gridPage) insert(cell int, q gridPoint) {

@@ -95,6 +95,7 @@ type search struct {
 	flatLat, flatLng float64
 	found            [NearestMax]nearest // n of them, in order
 	stale            []nearest           // seen while judging
+	now              *Feature            // the one that is judged, where it is
 }
 
 type nearest struct {
@@ -279,7 +280,18 @@ func (s *search) passes(c nearest) bool {
 	if s.ask && !s.q.matches(f) {
 		return false
 	}
-	if s.judge && s.q.isStale(current(f, x)) {
+	if !s.judge {
+		return true
+	}
+	if f.Fix != *x {
+		if s.now == nil {
+			s.now = new(Feature)
+		}
+		*s.now = *f
+		s.now.Fix = *x
+		f = s.now
+	}
+	if s.q.isStale(f) {
 		s.stale = append(s.stale, c)
 		return false
 	}

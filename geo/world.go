@@ -127,7 +127,6 @@ func (w *World) begin() edit {
 
 // publish makes the edit the current view, and the tree follow it.
 func (w *World) publish(e edit) {
-	e.grid.retune(e.no)
 	e.words = w.words.now.Load()
 	w.index.mu.Lock()
 	w.index.do(w.todo)
