@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +34,7 @@ type memory struct {
 	mu     sync.Mutex
 	frames []*streams.Frame
 	fail   error
+	lost   bool          // there is no keyframe
 	slow   chan struct{} // when set, Append waits until it is closed
 }
 
@@ -54,6 +56,35 @@ func (m *memory) Append(ctx context.Context, f *streams.Frame) error {
 	defer m.mu.Unlock()
 	m.frames = append(m.frames, f)
 	return nil
+}
+
+// KeyframeAt, Frames and Span make it a history.
+func (m *memory) KeyframeAt(context.Context, geo.Millis) (*streams.Frame, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lost {
+		return nil, streams.ErrNoHistory
+	}
+	return &streams.Frame{V: streams.FormatVersion, World: "live", Epoch: epoch, Time: m.frames[0].Time - 1000}, nil
+}
+
+func (m *memory) Frames(_ context.Context, after uint64) iter.Seq2[*streams.Frame, error] {
+	m.mu.Lock()
+	frames := m.frames
+	m.mu.Unlock()
+	return func(yield func(*streams.Frame, error) bool) {
+		for _, f := range frames {
+			if f.Seq > after && !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Span() (first, last geo.Millis) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.frames[0].Time - 1000, m.frames[len(m.frames)-1].Time
 }
 
 func (m *memory) breaks(err error) {
@@ -172,13 +203,8 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	log := slog.New(slog.NewTextHandler(&lockedWriter{w: h.logs}, nil))
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
-	h.hub = streams.NewHub(h.world, streams.HubOptions{World: "live", Epoch: epoch, Build: "test"})
-	h.seq = streams.NewSequencer(streams.SequencerOptions{
-		World: h.world, Journal: h.journal, Publish: h.hub.Publish, Rules: rules, Due: dispatch.Due(policy),
-		Name: "live", Epoch: epoch, Log: log,
-	})
 	d := api.Deps{
-		World: h.world, Sequencer: h.seq, Hub: h.hub, Sealer: h.sealer, Epoch: epoch, Preset: preset, Build: "test", Log: log, Metrics: h.metrics,
+		World: h.world, Sealer: h.sealer, Epoch: epoch, Preset: preset, Build: "test", Log: log, Metrics: h.metrics,
 		LoopbackOnly: true,
 		Feeds: []api.Feed{
 			{Name: "osmand", Path: "/feeds/osmand", Parse: echoFeed},
@@ -193,6 +219,15 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	for _, f := range change {
 		f(&d)
 	}
+	if m, ok := d.History.(*memory); ok {
+		h.journal = m // what is recorded is what is replayed
+	}
+	h.hub = streams.NewHub(h.world, streams.HubOptions{World: "live", Epoch: epoch, Build: "test"})
+	h.seq = streams.NewSequencer(streams.SequencerOptions{
+		World: h.world, Journal: h.journal, Publish: h.hub.Publish, Rules: rules, Due: dispatch.Due(policy),
+		Name: "live", Epoch: epoch, Log: log,
+	})
+	d.Hub, d.Sequencer = h.hub, h.seq
 	if h.api, err = api.New(d); err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,6 @@ func TestNearest(t *testing.T) {
 }
 
 func TestNearestCountsTheStale(t *testing.T) {
-	h := newHouse(t)
 	at, _ := geo.At(10, 10)
 	old := geo.Millis(time.Now().Add(-time.Hour).UnixMilli())
 	var put []*geo.Feature
@@ -154,7 +153,7 @@ func TestNearestCountsTheStale(t *testing.T) {
 		put = append(put, &geo.Feature{ID: geo.ID(i), Key: "E" + strconv.Itoa(i), Kind: geo.Unit, Rev: 1, Fix: geo.Fix{At: at, Time: old}})
 	}
 	put[0].Fix.Time = geo.Millis(time.Now().UnixMilli())
-	h.world.Load(geo.Moment{Seq: 1, Time: old}, geo.Delta{Put: put}, 4, nil, nil)
+	h := newHouse(t, func(d *api.Deps) { d.World.Load(geo.Moment{Seq: 1, Time: old}, geo.Delta{Put: put}, 4, nil, nil) })
 	a := h.get("/api/v1/units/nearest?lon=10&lat=10").want(200)
 	if a.at("units", 0, "id") != "E1" || a.at("units", 1) != nil || a.at("excluded", "stale") != 2.0 {
 		t.Errorf("got %s, want E1 and two stale", a.body)

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,7 +51,12 @@ const (
 	restartSpread   = 2 * time.Second // 10,000 screens that come back in the same instant would be a second outage
 	busyDelay       = 5 * time.Second
 	handshakeWait   = 10 * time.Second
+	farewellWait    = time.Second
+	farewellBytes   = 1 << 20
 	socketReadBytes = 256 // a message upward is some 30 bytes
+	// What lies in the kernel's buffer cannot be merged any more: with the usual
+	// megabytes a slow screen would show a world minutes old, frame by frame.
+	socketSendBytes = 128 << 10
 )
 
 // sockets are the open connections of the stream.
@@ -214,6 +221,9 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	c.Response().Status = http.StatusSwitchingProtocols
 	c.Response().Committed = true
 
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
+	}
 	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}}
 	if conn.Subprotocol() != protocolPB {
 		k.protocol = protocolJSON
@@ -440,7 +450,7 @@ func (k *socket) finish() {
 	k.conclude(ending{label: "gone"})
 	e := k.ended.Load()
 	if e.code != 0 {
-		_ = k.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.code, e.reason), time.Now().Add(time.Second))
+		k.farewell(*e)
 	}
 	_ = k.conn.Close()
 	m := k.s.api.metrics
@@ -450,6 +460,23 @@ func (k *socket) finish() {
 	delete(k.s.open, k)
 	k.s.mu.Unlock()
 	k.s.wg.Done()
+}
+
+// farewell sends the close frame and waits a moment for the other side's. To close
+// while something of the other side is still unread would reset the connection, and
+// the code would never arrive.
+func (k *socket) farewell(e ending) {
+	until := time.Now().Add(farewellWait)
+	if k.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.code, e.reason), until) != nil {
+		return
+	}
+	raw := k.conn.NetConn()
+	if half, ok := raw.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	cut := time.AfterFunc(farewellWait, func() { _ = k.conn.Close() })
+	defer cut.Stop()
+	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
 
 // send writes a frame. Those who get the same frame get the same bytes.
