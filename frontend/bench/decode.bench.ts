@@ -1,6 +1,8 @@
 /** `npx vitest bench --run --root frontend`: goals are 3 ms to decode 50,000 moves, 10 ms of CPU per update of 10,000 units. */
 import { bench, describe } from "vitest";
 import { decode } from "../src/stream/wire";
+import { UnitLayer } from "../src/map/units";
+import type { Preset } from "../src/preset";
 import { World } from "../src/world/world";
 import { encode, mix, nowhere, random, type TestFeature, type TestFrame } from "../test/server";
 
@@ -57,6 +59,33 @@ describe("decode and apply", () => {
     () => {
       const head = encode({ base: seq, seq: seq + 1 });
       const tail = tails[seq % 2]!;
+      const bytes = new Uint8Array(head.length + tail.length);
+      bytes.set(head);
+      bytes.set(tail, head.length);
+      seq++;
+      if (world.apply(decode(bytes)) !== "applied") throw new Error(`frame ${seq} was not applied`);
+    },
+    { time: 1000 },
+  );
+});
+
+describe("decode, apply and lay out for the GPU", () => {
+  const features = fleet(10_000);
+  const world = new World();
+  const preset = { statuses: [], flags: [], unit_kinds: [], stale_after_s: 120 } as unknown as Preset;
+  const units = new UnitLayer(world, preset, { color: () => "#fff", rgb: () => [1, 1, 1] }, () => time);
+  world.apply(decode(encode({ base: 0, seq: 1, world: "live", epoch: "e", time, put: features, state: state(features) })));
+  units.settle();
+  const frames = [0, 1].map((i) => {
+    const moves = move(features).map((m) => ({ ...m, time: m.time + i * 1000 }));
+    return encode({ base: 0, seq: 0, time, move: moves, state: state(features.map((f, k) => ({ ...f, fix: moves[k]! }))) });
+  });
+  let seq = 1;
+  bench(
+    "10,000 moves",
+    () => {
+      const head = encode({ base: seq, seq: seq + 1 });
+      const tail = frames[seq % 2]!.subarray(2);
       const bytes = new Uint8Array(head.length + tail.length);
       bytes.set(head);
       bytes.set(tail, head.length);

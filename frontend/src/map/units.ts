@@ -33,10 +33,8 @@ const staleOpacity = 130;
 /** Motion between two fixes lasts as long as the fixes lie apart, within these bounds: a unit must not lag far behind. */
 const motionMinS = 0.1;
 const motionMaxS = 2;
-/** Nothing on wheels goes this far in a moment: such a unit is set there, not moved, metres. */
-const jumpM = 1500;
-/** Metres of one mercator unit at the equator. */
-const worldM = 40_075_016.686;
+/** Nothing on wheels goes this far in a moment, about 1,500 m in mercator units: such a unit is set there, not moved. */
+const jump = 1500 / 30_000_000;
 
 /** What a unit looks like, from its properties: everything that does not change when it moves. */
 type Look = { shape: number; color: number; tier: number; staleMs: number };
@@ -62,6 +60,8 @@ export class UnitLayer implements CustomLayerInterface {
   /** Offsets in pixels at scale 1: units of one spot are laid out around it. */
   offsets = new Float32Array(0);
   readonly #index = new Map<number, number>();
+  /** The place in the order by the row of the world; -1 for what is no unit. */
+  #indexOfRow = new Int32Array(0);
   #places = new Float64Array(0);
   #times = new Float64Array(0);
   #fixTimes = new Float64Array(0);
@@ -71,7 +71,6 @@ export class UnitLayer implements CustomLayerInterface {
   #color = new Uint8Array(0);
   #staleMs = new Float32Array(0);
   #stale = new Uint8Array(0);
-  #rows = new Int32Array(0);
 
   readonly #world: World;
   #preset: Preset;
@@ -242,12 +241,14 @@ export class UnitLayer implements CustomLayerInterface {
   #onFrame(change: Change): void {
     const began = performance.now();
     if (change.keyframe || change.put.some(isUnit) || change.drop.some(isUnit)) this.#rebuild = true;
-    const { rows } = this.#world;
     if (!this.#rebuild && change.movedCount > 0) {
-      for (let k = 0; k < change.movedCount; k++) {
-        const row = change.moved[k]!;
-        const i = this.#index.get(rows.id[row]!);
-        if (i !== undefined) this.#moveTo(i, row, began);
+      const now = this.#now();
+      const { moved, movedCount } = change;
+      const indexOfRow = this.#indexOfRow;
+      for (let k = 0; k < movedCount; k++) {
+        const row = moved[k]!;
+        const i = row < indexOfRow.length ? indexOfRow[row]! : -1;
+        if (i >= 0) this.#moveTo(i, row, began, now);
       }
       this.#stalePlaces = true;
     }
@@ -255,48 +256,50 @@ export class UnitLayer implements CustomLayerInterface {
     this.cost.update = performance.now() - began;
   }
 
-  #moveTo(i: number, row: number, at: number): void {
+  /** Starts the motion of a unit to the place of its row. `at` is of this machine's clock, `now` of the server's. */
+  #moveTo(i: number, row: number, at: number, now: number): void {
     const { rows } = this.#world;
-    const time = rows.time[row]!;
+    const places = this.#places;
     const x = mercatorX(rows.lng[row]!);
     const y = mercatorY(rows.lat[row]!);
-    const t = this.#share(i, at);
     const p = i * 4;
-    const places = this.#places;
+    const t = this.#share(i, at);
     const fromX = places[p]! + (places[p + 2]! - places[p]!) * t;
     const fromY = places[p + 1]! + (places[p + 3]! - places[p + 1]!) * t;
-    const far = Math.hypot(x - fromX, y - fromY) * worldM * 0.75;
-    const apart = (time - this.#fixTimes[i]!) / 1000;
-    const duration =
-      this.motion && apart > 0 && far < jumpM ? Math.max(motionMinS, Math.min(motionMaxS, apart)) : 0;
+    const far = Math.sqrt((x - fromX) * (x - fromX) + (y - fromY) * (y - fromY));
+    const apart = (rows.time[row]! - this.#fixTimes[i]!) / 1000;
+    let duration = 0;
+    if (this.motion && apart > 0 && far < jump) {
+      duration = apart < motionMinS ? motionMinS : apart > motionMaxS ? motionMaxS : apart;
+      const until = at + duration * 1000;
+      if (until > this.#movingUntil) this.#movingUntil = until;
+      if (far > this.#fastest * duration) this.#fastest = far / duration;
+    }
     places[p] = fromX;
     places[p + 1] = fromY;
     places[p + 2] = x;
     places[p + 3] = y;
     this.#times[i * 2] = at;
     this.#times[i * 2 + 1] = duration * 1000;
-    if (duration > 0) {
-      this.#movingUntil = Math.max(this.#movingUntil, at + duration * 1000);
-      this.#fastest = Math.max(this.#fastest, Math.hypot(x - fromX, y - fromY) / duration);
-    }
-    this.#setFix(i, row);
+    this.#setFix(i, row, now);
   }
 
-  #setFix(i: number, row: number): void {
+  #setFix(i: number, row: number, now: number): void {
     const { rows } = this.#world;
-    this.#fixTimes[i] = rows.time[row]!;
+    const time = rows.time[row]!;
     const speed = rows.speed[row]!;
     const heading = rows.heading[row]!;
+    this.#fixTimes[i] = time;
     this.#speed[i] = speed === speedUnknown ? NaN : speed / 10;
     // Who stands still has no direction of travel, whatever the receiver makes of its noise.
     this.#heading[i] = heading === headingUnknown || speed === speedUnknown || speed < 10 ? -1 : heading;
-    const now = this.#now();
-    this.#stale[i] = now - this.#fixTimes[i]! > this.#staleMs[i]! ? 1 : 0;
+    this.#stale[i] = now - time > this.#staleMs[i]! ? 1 : 0;
   }
 
   #share(i: number, at: number): number {
     const duration = this.#times[i * 2 + 1]!;
-    return duration > 0 ? Math.min(1, Math.max(0, (at - this.#times[i * 2]!) / duration)) : 1;
+    const gone = at - this.#times[i * 2]!;
+    return gone >= duration ? 1 : gone <= 0 ? 0 : gone / duration;
   }
 
   /** Puts all units in the order of drawing. Motion that is under way goes on. */
@@ -326,7 +329,7 @@ export class UnitLayer implements CustomLayerInterface {
     this.#color = new Uint8Array(n);
     this.#staleMs = new Float32Array(n);
     this.#stale = new Uint8Array(n);
-    this.#rows = new Int32Array(n);
+    this.#indexOfRow = new Int32Array(rows.length).fill(-1);
     this.#index.clear();
 
     // A counting sort by tier keeps units of one tier in the order of their ids, so nothing flickers. The selected one is last.
@@ -343,6 +346,7 @@ export class UnitLayer implements CustomLayerInterface {
     for (let k = 1; k < starts.length; k++) starts[k]! += starts[k - 1]!;
     this.count = placed.length;
     const at = performance.now();
+    const now = this.#now();
     for (let k = 0; k < placed.length; k++) {
       const unit = placed[k]!;
       const look = looks[k]!;
@@ -354,13 +358,13 @@ export class UnitLayer implements CustomLayerInterface {
       this.#shape[i] = look.shape;
       this.#color[i] = look.color;
       this.#staleMs[i] = look.staleMs;
-      this.#rows[i] = row;
+      this.#indexOfRow[row] = i;
       const was = old.index.get(unit.id);
       if (was === undefined) {
         const x = mercatorX(rows.lng[row]!);
         const y = mercatorY(rows.lat[row]!);
         this.#places.set([x, y, x, y], i * 4);
-        this.#setFix(i, row);
+        this.#setFix(i, row, now);
         continue;
       }
       this.#places.set(old.places.subarray(was * 4, was * 4 + 4), i * 4);
@@ -368,8 +372,8 @@ export class UnitLayer implements CustomLayerInterface {
       this.offsets.set(old.offsets.subarray(was * 2, was * 2 + 2), i * 2);
       this.hidden[i] = old.hidden[was]!;
       this.#fixTimes[i] = old.fixTimes[was]!;
-      if (this.#fixTimes[i] !== rows.time[row]! || this.#moved(i, row)) this.#moveTo(i, row, at);
-      else this.#setFix(i, row);
+      if (this.#fixTimes[i] !== rows.time[row]! || this.#moved(i, row)) this.#moveTo(i, row, at, now);
+      else this.#setFix(i, row, now);
     }
     this.#stalePlaces = true;
   }

@@ -278,23 +278,26 @@ export class World {
       this.#moved = new Int32Array((n + id.length) * 2);
       this.#moved.set(before);
     }
+    const moved = this.#moved;
+    const { lng: toLng, lat: toLat, time: toTime, heading: toHeading } = rows;
+    const { speed: toSpeed, accuracy: toAccuracy, flags: toFlags, rev } = rows;
     for (let i = 0; i < id.length; i++) {
       const feature = this.#byId.get(id[i]!);
       if (!feature) continue;
       const row = feature.row;
       if (!recorded && !this.#recorded.has(row)) this.#keep(row);
-      rows.lng[row] = lng[i]!;
-      rows.lat[row] = lat[i]!;
-      rows.time[row] = time[i]!;
-      rows.heading[row] = heading[i]!;
-      rows.speed[row] = speed[i]!;
-      rows.accuracy[row] = accuracy[i]!;
-      rows.flags[row] = flags[i]!;
+      toLng[row] = lng[i]!;
+      toLat[row] = lat[i]!;
+      toTime[row] = time[i]!;
+      toHeading[row] = heading[i]!;
+      toSpeed[row] = speed[i]!;
+      toAccuracy[row] = accuracy[i]!;
+      toFlags[row] = flags[i]!;
       if (recorded) {
-        mix(id[i]!, rows.rev[row]!, lng[i]!, lat[i]!, time[i]!, heading[i]!, speed[i]!, accuracy[i]!, flags[i]!);
+        mix(id[i]!, rev[row]!, lng[i]!, lat[i]!, time[i]!, heading[i]!, speed[i]!, accuracy[i]!, flags[i]!);
         this.#share(row, lanes.hi, lanes.lo);
       }
-      this.#moved[n++] = row;
+      moved[n++] = row;
     }
     return n;
   }
@@ -352,7 +355,7 @@ export class World {
       high += 1;
     }
     this.#hashLo = low;
-    this.#hashHi = ((high % two32) + two32) % two32;
+    this.#hashHi = high >>> 0;
     rows.hashLo[row] = lo;
     rows.hashHi[row] = hi;
   }
