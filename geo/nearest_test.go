@@ -186,6 +186,26 @@ func TestDistance(t *testing.T) {
 	}
 }
 
+// To order by hav is to order by metres: neighbouring values of the one are
+// different values of the other, in the same order.
+func TestMetresKeepTheOrderOfHav(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 6))
+	step := uint64(1) << 12
+	check := func(bits uint64) {
+		h, next := math.Float64frombits(bits), math.Float64frombits(bits+step)
+		if metres(h) >= metres(next) {
+			t.Fatalf("%g is %.17g m, the next, %g, is %.17g m", h, metres(h), next, metres(next))
+		}
+	}
+	for range 1_000_000 {
+		check(math.Float64bits(math.Exp(-r.Float64()*42)) &^ (step - 1)) // from the antipode down to 5 mm
+	}
+	seam := math.Float64bits(1e-4) &^ (step - 1)
+	for i := range uint64(1000) { // where one formula takes over from the other
+		check(seam - 500*step + i*step)
+	}
+}
+
 // What the search leaves out must be farther than the bound says.
 func TestBoundsOfTheSearchHold(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
