@@ -331,7 +331,7 @@ func (a answer) seq() uint64 {
 func (a answer) want(status int) answer {
 	a.t.Helper()
 	if a.status != status {
-		a.t.Fatalf("got %d %s, want %d", a.status, a.body, status)
+		a.t.Fatalf("got %d %.600q, want %d", a.status, a.body, status)
 	}
 	return a
 }

@@ -53,7 +53,7 @@ const (
 	handshakeWait   = 10 * time.Second
 	farewellWait    = time.Second
 	farewellBytes   = 1 << 20
-	socketReadBytes = 256 // a message upward is some 30 bytes
+	socketReadBytes = 128 // a message upward is some 30 bytes
 	// What lies in the kernel's buffer cannot be merged any more: with the usual
 	// megabytes a slow screen would show a world minutes old, frame by frame.
 	socketSendBytes = 128 << 10
@@ -228,8 +228,6 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	if conn.Subprotocol() != protocolPB {
 		k.protocol = protocolJSON
 	}
-	// Not of the request: the handler returns now, so that its buffers go.
-	k.ctx, k.stop = context.WithCancel(context.Background())
 	k.next = k.live(b.resume)
 	if b.replay {
 		k.next = k.replay(b.at, b.speed)
@@ -243,6 +241,7 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	}
 	s.mu.Unlock()
 	s.api.metrics.sockets.WithLabelValues(k.protocol).Inc()
+	// The handler returns, so that the buffers of the request go.
 	go k.read()
 	go k.write()
 	return nil
@@ -298,8 +297,6 @@ type socket struct {
 	s        *sockets
 	conn     *websocket.Conn
 	protocol string
-	ctx      context.Context // ends with the connection
-	stop     context.CancelFunc
 	ended    atomic.Pointer[ending]
 
 	mu     sync.Mutex
@@ -309,9 +306,9 @@ type socket struct {
 	sub    *streams.Subscription // while live
 	player *streams.Player       // while replaying
 
-	writing sync.Mutex    // one writer at a time, as gorilla wants it
-	last    streams.Frame // the last frame written, without its changes
-	echo    uint32        // asked before the first frame was out
+	writing sync.Mutex // one writer at a time, as gorilla wants it
+	last    standing
+	echo    uint32 // asked before the first frame was out
 	pinged  time.Time
 }
 
@@ -373,8 +370,11 @@ func (k *socket) turn(next starter) {
 
 // conclude ends the socket; the first reason counts.
 func (k *socket) conclude(e ending) {
-	k.ended.CompareAndSwap(nil, &e)
-	k.stop()
+	if k.ended.CompareAndSwap(nil, &e) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.cut()
+	}
 }
 
 // write takes frames from the source and writes them, until the socket ends. It
@@ -387,12 +387,17 @@ func (k *socket) write() {
 	}()
 	var src streams.Source
 	var ctx context.Context
-	for k.ctx.Err() == nil {
+	for {
 		k.mu.Lock()
+		if k.ended.Load() != nil { // asked under mu: from here on conclude cuts what is begun here
+			k.mu.Unlock()
+			return
+		}
 		start := k.next
 		if start != nil {
 			k.next = nil
-			ctx, k.cut = context.WithCancel(k.ctx)
+			k.cut()
+			ctx, k.cut = context.WithCancel(context.Background())
 		}
 		k.mu.Unlock()
 		if start != nil {
@@ -520,17 +525,25 @@ func (k *socket) put(pm *websocket.PreparedMessage, size int) error {
 	return nil
 }
 
-// note keeps what a heartbeat of this socket alone has to say.
+// standing is what a heartbeat of one socket has to say: where its screen stands.
+type standing struct {
+	world, epoch string
+	seq, state   uint64
+	time         geo.Millis
+	status       *streams.Status // nil: nothing was written yet
+}
+
+// note keeps where the screen stands after a frame.
 func (k *socket) note(f *streams.Frame) {
-	last := streams.Frame{V: streams.FormatVersion, World: cmp.Or(f.World, k.last.World), Epoch: cmp.Or(f.Epoch, k.last.Epoch),
-		Base: f.Seq, Seq: f.Seq, Time: f.Time, State: f.State, Status: f.Status}
-	if f.Live != 0 {
-		last.State = k.last.State // an overlay has none
+	at := &k.last
+	at.world, at.epoch = cmp.Or(f.World, at.world), cmp.Or(f.Epoch, at.epoch)
+	at.seq, at.time = f.Seq, f.Time
+	if f.Live == 0 { // an overlay has no state
+		at.state = f.State
 	}
-	if f.Status == nil {
-		last.Status = k.last.Status
+	if f.Status != nil {
+		at.status = f.Status
 	}
-	k.last = last
 }
 
 // answerClock answers {"clock":n} at once, so that the screen can halve the way there
@@ -539,7 +552,7 @@ func (k *socket) answerClock(n uint32) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 	k.echo = n
-	if k.last.Status == nil {
+	if k.last.status == nil {
 		return nil
 	}
 	return k.beat()
@@ -547,14 +560,15 @@ func (k *socket) answerClock(n uint32) error {
 
 // beat writes a heartbeat of this socket alone; the caller holds writing.
 func (k *socket) beat() error {
-	f, st := k.last, *k.last.Status
+	at, st := k.last, *k.last.status
 	if st.Mode == streams.ModeLive {
 		now := k.s.api.Sequencer.Status()
 		st.Tick, st.Recording = now.Tick, now.Recording
 	}
 	st.Clock, st.Echo = geo.Millis(time.Now().UnixMilli()), k.echo
-	k.echo, f.Status = 0, &st
-	one := preparedFrame{frame: &f}
+	k.echo = 0
+	one := preparedFrame{frame: &streams.Frame{V: streams.FormatVersion, World: at.world, Epoch: at.epoch,
+		Base: at.seq, Seq: at.seq, Time: at.time, State: at.state, Status: &st}}
 	pm, size, err := one.message(k)
 	if err != nil {
 		return err
