@@ -5,7 +5,7 @@ import { m, problemText } from "../../messages";
 import { settings } from "../../ui/settings.svelte";
 import { flag, list, text, type Feature, type LngLat } from "../../world/feature";
 import type { Live } from "../shared/live.svelte";
-import { incidentName, nameOfIncident } from "../shared/words";
+import { incidentName, isolate, nameOfIncident } from "../shared/words";
 
 /** Something to tell the dispatcher, beside what he looks at. */
 export type Notice = Readonly<{
@@ -109,7 +109,7 @@ export class Desk {
     this.writing = false;
     this.pin = null;
     this.openIncident(outcome.body.id);
-    this.tell("done", m.done_opened({ name }));
+    this.tell("done", m.done_opened({ name: isolate(name) }));
     return null;
   }
 
@@ -136,7 +136,7 @@ export class Desk {
       }
       return;
     }
-    this.tell("done", m.done_assigned({ unit: names, incident: name }), () => void this.#takeBack(incident, before));
+    this.tell("done", m.done_assigned({ unit: isolate(names), incident: isolate(name) }), () => void this.#takeBack(incident, before));
   }
 
   /** Undoes an assignment: each unit is again what and where it was. */
@@ -167,7 +167,7 @@ export class Desk {
 
   async release(incident: string, unit: string, next: string): Promise<void> {
     const outcome = await this.#run(unit, (o) => commands.release(incident, { [unit]: next }, o));
-    if (outcome.ok) this.tell("done", m.done_released({ unit }));
+    if (outcome.ok) this.tell("done", m.done_released({ unit: isolate(unit) }));
   }
 
   async close(incident: string, next: Readonly<Record<string, string>>, reason: string): Promise<Problem | null> {
@@ -175,14 +175,14 @@ export class Desk {
     const outcome = await this.#run(name, (o) => commands.closeIncident(incident, next, reason, o), false);
     if (!outcome.ok) return outcome.problem;
     this.question = null;
-    this.tell("done", m.done_closed({ name }));
+    this.tell("done", m.done_closed({ name: isolate(name) }));
     return null;
   }
 
   async setStatus(unit: string, status: string): Promise<void> {
     const outcome = await this.#run(unit, (o) => commands.setUnitStatus(unit, status, o));
     const label = settings.label(this.live.codes.status(status), status);
-    if (outcome.ok) this.tell("done", m.done_status({ unit, status: label }));
+    if (outcome.ok) this.tell("done", m.done_status({ unit: isolate(unit), status: label }));
   }
 
   async setDistress(unit: string, on: boolean): Promise<void> {
@@ -202,7 +202,7 @@ export class Desk {
     if (outcome.ok) {
       this.editing = false;
       this.question = null;
-      this.tell("done", m.done_changed({ name }));
+      this.tell("done", m.done_changed({ name: isolate(name) }));
       return true;
     }
     const { current } = outcome.problem;
@@ -248,7 +248,7 @@ export class Desk {
     const say = (words: string) => {
       this.notices = [...this.notices.filter((notice) => notice.id !== id), { id, tone: "saving", text: words }];
     };
-    const timer = setTimeout(() => say(m.saving({ what })), savingAfterMs);
+    const timer = setTimeout(() => say(m.saving({ what: isolate(what) })), savingAfterMs);
     const outcome = await call({ onRetry: (problem) => say(m.saving_again({ reason: problemText(problem) })) });
     // What a command did is told by the stream; until then the ghost stays. A stream that is behind is no failure.
     if (outcome.ok) await this.live.world.reached(outcome.seq).catch(() => undefined);

@@ -4,6 +4,11 @@ import { list, text, type Feature } from "../../world/feature";
 import type { Act } from "./acts";
 import type { Live } from "./live.svelte";
 
+/** Keeps a name from turning the text around it: Latin street names stand in Persian sentences. */
+export function isolate(name: string): string {
+  return `\u2068${name}\u2069`;
+}
+
 /** What a person calls an incident: its name, else its type. Keys that a machine made are said last. */
 export function incidentName(incident: Feature, live: Live): string {
   const type = text(incident, "type");
@@ -17,8 +22,8 @@ export function whereIs(incident: Feature, live: Live): string {
   const at = live.world.fix(incident)?.at;
   if (!at) return "";
   const { street, quarter } = live.places.near(at, settings.language);
-  if (street && quarter) return m.place_near_in({ street, quarter });
-  return street || quarter ? m.place_near({ place: street || quarter }) : "";
+  if (street && quarter) return m.place_near_in({ street: isolate(street), quarter: isolate(quarter) });
+  return street || quarter ? m.place_near({ place: isolate(street || quarter) }) : "";
 }
 
 /** The same by its key, which may be of an incident that is gone. */
@@ -30,8 +35,8 @@ export function nameOfIncident(key: string, live: Live): string {
 /** One line of the log. */
 export function actText(act: Act, live: Live): string {
   const { codes } = live;
-  const incident = act.incident ? nameOfIncident(act.incident, live) : "";
-  const unit = act.subject;
+  const incident = act.incident ? isolate(nameOfIncident(act.incident, live)) : "";
+  const unit = isolate(act.subject);
   const status = settings.label(codes.status(act.code), act.code);
   switch (act.what) {
     case "incident_opened":
@@ -69,6 +74,6 @@ export function actText(act: Act, live: Live): string {
 export function alarmText(alarm: Feature, live: Live): string {
   const type = text(alarm, "type");
   const [subject] = list(alarm, "subjects");
-  const name = subject ? live.name(subject) : text(alarm, "text") || alarm.key.split(":").at(-1) || "";
+  const name = subject ? isolate(live.name(subject)) : text(alarm, "text") || alarm.key.split(":").at(-1) || "";
   return message(`alarm_${type}`, { name, type }) ?? (text(alarm, "text") || type || alarm.key);
 }
