@@ -264,6 +264,22 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
   const bold = [...mapFont.bold];
   const shown = (on: boolean) => ({ visibility: on ? ("visible" as const) : ("none" as const) });
   const halo = { "text-color": color("label"), "text-halo-color": color("label-halo"), "text-halo-width": 2 * k };
+  const callsigns = (id: string, selected: boolean): LayerSpecification => ({
+    ...{ id, type: "symbol", source: source.callsigns },
+    filter: [selected ? "==" : "!=", ["get", "order"], 0],
+    layout: {
+      ...shown(layers.units),
+      "text-field": ["get", "text"],
+      "text-font": bold,
+      "text-size": 12 * t,
+      "text-anchor": "top",
+      "text-radial-offset": ["get", "offset"],
+      "text-padding": 2 * k,
+      "text-allow-overlap": selected,
+      "symbol-sort-key": ["get", "order"],
+    },
+    paint: halo,
+  });
   const isSelected: ExpressionSpecification = ["boolean", ["get", "selected"], false];
   return [
     {
@@ -339,20 +355,9 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       paint: { "text-color": color("cluster-text") },
     },
     // Assignments and units are drawn here: a number never covers a unit that is drawn by itself.
-    {
-      ...{ id: aboveUnits, type: "symbol", source: source.callsigns },
-      layout: {
-        ...shown(layers.units),
-        "text-field": ["get", "text"],
-        "text-font": bold,
-        "text-size": 12 * t,
-        "text-anchor": "top",
-        "text-offset": ["get", "offset"],
-        "text-padding": 2 * k,
-        "symbol-sort-key": ["get", "order"],
-      },
-      paint: halo,
-    },
+    callsigns(aboveUnits, false),
+    // The name of the selected unit stands wherever it is.
+    callsigns("callsign-selected", true),
     {
       ...{ id: "hazard-label", type: "symbol", source: source.hazardLabels },
       layout: {
@@ -381,7 +386,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
         "text-font": bold,
         "text-size": ["case", [">=", ["get", "rank"], 3], 15.5 * t, 13.5 * t],
         "text-anchor": "top",
-        "text-offset": ["get", "offset"],
+        "text-radial-offset": ["get", "offset"],
         "text-optional": true,
         "text-max-width": 12,
         "text-padding": 3 * k,

@@ -50,6 +50,8 @@ export type MapOptions = Readonly<{
   separateMax?: number;
   /** Whose data the basemap is; default OpenStreetMap's. Always visible. */
   attribution?: string;
+  /** What a screen reader calls the map, in the language of the page. */
+  title?: string;
   /** Sensitive incidents; default shown. */
   sensitive?: "shown" | "dimmed" | "hidden";
 }>;
@@ -121,6 +123,7 @@ const callsignsMost = 60;
 const callsignsZoom = 14;
 /** Slow layers are made anew at most this often. */
 const slowMs = 100;
+const ringsMost = 400;
 const pickRadius = 12;
 const pickRadiusTouch = 24;
 
@@ -190,6 +193,7 @@ class View {
         ? { center: [...(options.center ?? [0, 20])] as [number, number], zoom: options.zoom ?? (options.center ? 12 : 1.5) }
         : { bounds: [...bounds] as [number, number, number, number], fitBoundsOptions: { padding: 20 } }),
       attributionControl: false,
+      locale: { "Map.Title": options.title ?? "" },
       interactive: options.interactive ?? true,
       pitchWithRotate: false,
       touchPitch: false,
@@ -409,6 +413,14 @@ class View {
     if (this.#loaded) this.#setFaces();
   }
 
+  /** Rings of clusters come in many patterns: those that nobody shows any more must not pile up in a month. */
+  #forgetImages(): void {
+    const rings = this.#map.listImages().filter((id) => id.startsWith("donut|"));
+    if (rings.length <= ringsMost) return;
+    const used = new Set(this.#clusters.map((cluster) => cluster.icon));
+    for (const id of rings) if (!used.has(id)) this.#map.removeImage(id);
+  }
+
   #setFaces(): void {
     if (Object.keys(this.#faces).length === 0) return;
     this.#map.setFontFaces(this.#faces as Parameters<MapLibre["setFontFaces"]>[0]);
@@ -519,6 +531,7 @@ class View {
           break;
         case source.clusters:
           target.setData(this.#clusterData());
+          this.#forgetImages();
           break;
         case source.callsigns:
           target.setData(this.#callsignData());
@@ -597,7 +610,7 @@ class View {
     const selected = this.#world.get(this.#selected)?.id ?? 0;
     const near = this.#showsCallsigns();
     const features: GeoJSON.Feature[] = [];
-    const at = performance.now();
+    const now = performance.now();
     for (let i = units.count - 1; i >= 0 && features.length < callsignsMost; i--) {
       const id = units.ids[i]!;
       const t = units.tier[i]!;
@@ -605,20 +618,22 @@ class View {
       // Where units are laid out side by side there is no room for names between them.
       const crowded = units.offsets[i * 2] !== 0 || units.offsets[i * 2 + 1] !== 0;
       if (id !== selected && (units.hidden[i] || !matters || crowded)) continue;
-      const [x, y] = units.shown(i, at);
+      const [x, y] = units.shown(i, now);
       if (x < west || x > east || y < north || y > south) continue;
       const feature = this.#world.byId(id);
       if (!feature) continue;
       const big = id === selected || t === tier.distress;
       const em = 12;
+      const aside = this.#scale / (512 * 2 ** this.#map.getZoom());
+      const at: [number, number] = [x + units.offsets[i * 2]! * aside, y + units.offsets[i * 2 + 1]! * aside];
       features.push({
         type: "Feature",
         id,
-        geometry: { type: "Point", coordinates: [...degrees([x, y])] },
+        geometry: { type: "Point", coordinates: [...degrees(at)] },
         properties: {
           text: text(feature, "name") || feature.key,
           order: id === selected ? 0 : 4 - t,
-          offset: [units.offsets[i * 2]! / em, ((big ? 17 : 8) + units.offsets[i * 2 + 1]!) / em],
+          offset: (big ? 17 : 8) / em,
         },
       });
     }

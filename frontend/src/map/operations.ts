@@ -61,7 +61,7 @@ export function incidents(slow: Slow): FeatureCollection {
         rank,
         order: rank,
         // In ems of the label, which is larger where the incident is worse.
-        offset: [0, (size / 2 + 4) / (rank >= 3 ? 15.5 : 13.5)],
+        offset: (size / 2 + 4) / (rank >= 3 ? 15.5 : 13.5),
         dim,
       };
       return [point(at, properties, f.id)];
