@@ -94,7 +94,8 @@ export class ActLog {
       case "hazard":
         return before ? [] : [this.#act(at, "hazard_opened", f.key, text(f, "type"), "")];
       case "alarm":
-        return before ? [] : [this.#act(at, "alarm", f.key, text(f, "type"), "")];
+        // A call for help is told by the unit itself.
+        return before || text(f, "type") === "distress" ? [] : [this.#act(at, "alarm", f.key, text(f, "type"), "")];
       default:
         return [];
     }

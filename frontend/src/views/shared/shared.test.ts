@@ -175,7 +175,7 @@ describe("the list of units", () => {
     unit("P1", { name: "Patrol 1", distress: true, status: "out" }),
   ];
   test("distress, then at work, then free by the numbers of their names, then out", () => {
-    expect(keys([...all].sort(unitOrder(codes, "en")))).toEqual(["P1", "M1", "E2", "E10", "E3"]);
+    expect(keys([...all].sort(unitOrder(codes)))).toEqual(["P1", "M1", "E2", "E10", "E3"]);
   });
   test.each<[string, string, string[], string[]]>([
     ["by name", "engine 1", [], ["E10", "P1"]],

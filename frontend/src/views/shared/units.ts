@@ -12,14 +12,26 @@ export type UnitFilter = Readonly<{
 }>;
 
 /** Distress first, then by status in the order of its life with the busy before the free, then by name as people count. */
-export function unitOrder(codes: Codes, language: Language): (a: Feature, b: Feature) => number {
-  const names = new Intl.Collator(language, { numeric: true });
+export function unitOrder(codes: Codes): (a: Feature, b: Feature) => number {
   const rank = new Map(codes.statuses.map((s) => [s.code, (s.busy ? 0 : s.dispatchable ? 100 : 200) + s.order]));
   return (a, b) =>
     Number(flag(b, "distress")) - Number(flag(a, "distress")) ||
     (rank.get(text(a, "status")) ?? 300) - (rank.get(text(b, "status")) ?? 300) ||
-    names.compare(nameOf(a), nameOf(b)) ||
-    names.compare(a.key, b.key);
+    compare(sortName(a), sortName(b));
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+const sortNames = new WeakMap<Feature, string>();
+
+/** The name with its numbers of one width, so that Engine 2 comes before Engine 10. A collator is ten times slower at 5,000 units. */
+function sortName(unit: Feature): string {
+  let name = sortNames.get(unit);
+  if (name === undefined) {
+    name = `${nameOf(unit)}\n${unit.key}`.replace(/\d+/g, (digits) => digits.padStart(9, "0"));
+    sortNames.set(unit, name);
+  }
+  return name;
 }
 
 /** The name of a feature, its key where it has none. */
