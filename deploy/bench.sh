@@ -22,7 +22,7 @@ step() { # name, command …
   "$@" | tee "build/bench-$name.txt"
 }
 go_bench() { go test -run '^$' -bench "$1" -benchtime "${BENCHTIME:-1s}" -timeout 10m "$2"; }
-whole() { go test -tags bench -count=1 -timeout 10m -run "^$1\$" ./server/bench; }
+whole() { go test -tags bench -count=1 -v -timeout 10m -run "^$1\$" ./server/bench; }
 step index go_bench . ./geo
 step streams go_bench . ./streams
 step door go_bench . ./server/api
