@@ -45,6 +45,9 @@ import (
 
 //go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml
 
+// bodyWait is how long a body may take: 1 MiB at 35 kB/s, a poor mobile link.
+var bodyWait = 30 * time.Second // a test shortens it
+
 // Limits of the door, as the contract names them.
 const (
 	bodyBytesMax     = 1 << 20
@@ -223,6 +226,11 @@ func (a *API) route() {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.survive(w, r)
+	if r.ContentLength != 0 {
+		// Without a time a body that never ends would hold its goroutine for ever,
+		// here or in net/http, which wants the rest of it before it answers.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait)) // not every writer can, in tests
+	}
 	if p := a.guard(r); p != nil {
 		a.writeProblem(w, p)
 		return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"rasad/server/api"
 	"rasad/streams"
 )
 
@@ -237,6 +238,26 @@ func TestBodyThatEndsEarly(t *testing.T) {
 		t.Errorf("got %s, want 400", resp.Status)
 	}
 	h.get("/api/v1/units/E7").want(404)
+}
+
+func TestBodyThatNeverEnds(t *testing.T) {
+	t.Cleanup(api.ShortenBodyWait(100 * time.Millisecond))
+	h := newHouse(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT /api/v1/units/E7 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"prop")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout || resp.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("got %s, want 408 and a problem", resp.Status)
+	}
+	h.unit("E7", 1, 1, "").want(201)
 }
 
 func TestNotRecording(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -151,14 +152,18 @@ func readBody(c echo.Context, limit int64, types ...string) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, limit))
-	if err != nil {
-		var over *http.MaxBytesError
-		if errors.As(err, &over) {
-			return nil, err
-		}
-		return nil, problem(http.StatusBadRequest, "invalid", "the body ended early")
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		// It came in time; what follows may take longer.
+		_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Time{})
+		return b, nil
+	case errors.As(err, &over):
+		return nil, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, problem(http.StatusRequestTimeout, "too-slow", fmt.Sprintf("the body did not come within the limit of %s", bodyWait))
 	}
-	return b, nil
+	return nil, problem(http.StatusBadRequest, "invalid", "the body ended early")
 }
 
 func contains(list []string, s string) bool {

@@ -1759,6 +1759,9 @@ type Stale = Problem
 // TooLarge What went wrong (RFC 9457)
 type TooLarge = Problem
 
+// TooSlow What went wrong (RFC 9457)
+type TooSlow = Problem
+
 // Unavailable What went wrong (RFC 9457)
 type Unavailable = Problem
 

@@ -1296,6 +1296,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body did not come in time */
+        TooSlow: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body is larger than the limit, which the detail names */
         TooLarge: {
             headers: {
@@ -1496,6 +1505,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -1595,6 +1605,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -1685,6 +1696,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -1778,6 +1790,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -1857,6 +1870,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -1956,6 +1970,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2046,6 +2061,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2092,6 +2108,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2137,6 +2154,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2182,6 +2200,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2227,6 +2246,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2341,6 +2361,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2440,6 +2461,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2530,6 +2552,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2610,6 +2633,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2709,6 +2733,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2799,6 +2824,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -2879,6 +2905,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -2978,6 +3005,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -3068,6 +3096,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Stale"];
             413: components["responses"]["TooLarge"];
@@ -3144,6 +3173,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -3298,6 +3328,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["Busy"];
             503: components["responses"]["Unavailable"];
@@ -3341,6 +3372,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             429: components["responses"]["Busy"];
@@ -3384,6 +3416,7 @@ export interface operations {
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             429: components["responses"]["Busy"];
