@@ -108,7 +108,7 @@ func checkKey(d *geo.Draft, kind geo.Kind, key string) error {
 		return no
 	}
 	if old, ok := d.Get(key); ok && old.Kind != kind {
-		return refuse(geo.Conflict, "wrong-kind", "%s names a %s; a key names one thing.", key, old.Kind)
+		return refuse(geo.Conflict, "wrong-kind", "%s is the key of another kind of feature (%s); a key names one thing.", key, old.Kind)
 	}
 	return nil
 }

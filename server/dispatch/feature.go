@@ -113,7 +113,7 @@ func (r *rules) create(d *geo.Draft, who geo.Principal, args json.RawMessage) (a
 		in.Key = freeKey(d, string(in.Kind)+"-")
 	}
 	if old, ok := d.Get(in.Key); ok {
-		no := refuse(geo.Conflict, "key-taken", "%s names a %s already.", in.Key, old.Kind)
+		no := refuse(geo.Conflict, "key-taken", "%s is already the key of a feature (%s).", in.Key, old.Kind)
 		no.Current = old
 		return nil, no
 	}
