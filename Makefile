@@ -31,8 +31,10 @@ frontend/dist/index.html: node_modules/.package-lock.json $(SCREENS)
 	npm run --silent build
 	@touch $@ frontend/dist/.keep
 
+# Not npm ci, which wants the packages of every other platform in the lock file;
+# --no-save keeps to the lock and leaves it alone.
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --no-progress
+	npm install --no-save --no-progress --loglevel=error
 	@touch $@
 
 # The demo city: Wilmington, Delaware, cut from the OpenStreetMap extract that
