@@ -167,7 +167,9 @@ export class Desk {
 
   async release(incident: string, unit: string, next: string): Promise<void> {
     const outcome = await this.#run(unit, (o) => commands.release(incident, { [unit]: next }, o));
-    if (outcome.ok) this.tell("done", m.done_released({ unit: isolate(unit) }));
+    if (!outcome.ok) return;
+    this.#forgetUndo();
+    this.tell("done", m.done_released({ unit: isolate(unit) }));
   }
 
   async close(incident: string, next: Readonly<Record<string, string>>, reason: string): Promise<Problem | null> {
@@ -175,6 +177,7 @@ export class Desk {
     const outcome = await this.#run(name, (o) => commands.closeIncident(incident, next, reason, o), false);
     if (!outcome.ok) return outcome.problem;
     this.question = null;
+    this.#forgetUndo();
     this.tell("done", m.done_closed({ name: isolate(name) }));
     return null;
   }
@@ -226,6 +229,12 @@ export class Desk {
     }
     this.notices = [...this.notices, { id, tone, text: words, ...undoable }];
     if (tone === "done") setTimeout(() => this.dismiss(id), undo ? undoMs : doneMs);
+  }
+
+  /** What came after an assignment cannot be passed over by undoing it. */
+  #forgetUndo(): void {
+    this.#undo = null;
+    this.notices = this.notices.filter((notice) => !notice.undo);
   }
 
   dismiss(id: number): void {

@@ -101,6 +101,11 @@ export class Live {
     return (feature && text(feature, "name")) || key;
   }
 
+  /** The moment that the picture shows, Unix ms: of the replay, else the server's clock. Not reactive. */
+  moment(): number {
+    return this.replay ? this.session.liveness().at : this.session.now();
+  }
+
   /** Seconds since the fix of a feature; Infinity when it has none. */
   fixAge(feature: Feature): number {
     const fix = this.world.fix(feature);
@@ -120,7 +125,7 @@ export class Live {
     } else if (!document.documentElement.dataset["state"]) {
       document.documentElement.dataset["state"] = next.word;
     }
-    const shown = next.state === "replay" ? next.at : this.session.now();
+    const shown = this.replay ? next.at : this.session.now();
     // Once a second, at the second: clocks and stopwatches move together.
     const second = Math.floor(shown / 1000) * 1000;
     if (second !== this.now) this.now = second;

@@ -21,7 +21,7 @@ export function mapOptions(live: Live, scale: number, interactive: boolean): Map
     mask: city.basemap ? "/city/mask.geojson" : null,
     bounds,
     ...(!bounds && lng !== undefined && lat !== undefined ? { center: [lng, lat] as const } : {}),
-    now: () => live.session.now(),
+    now: () => live.moment(),
     ...(city.attribution ? { attribution: city.attribution } : {}),
   };
 }
