@@ -23,6 +23,7 @@ const nearestPath = "/api/v1/units/nearest"
 type staleness struct {
 	byType map[string]time.Duration
 	other  time.Duration
+	least  time.Duration // of all
 }
 
 func newStaleness(p *fixtures.Preset) staleness {
@@ -30,15 +31,29 @@ func newStaleness(p *fixtures.Preset) staleness {
 	if p.StaleAfterS > 0 {
 		s.other = time.Duration(p.StaleAfterS) * time.Second
 	}
+	s.least = s.other
 	for _, k := range p.UnitKinds {
 		if k.StaleAfterS > 0 {
 			s.byType[k.Code] = time.Duration(k.StaleAfterS) * time.Second
+			s.least = min(s.least, s.byType[k.Code])
 		}
 	}
 	return s
 }
 
-func (s staleness) after(f *geo.Feature) time.Duration {
+// at is what nearest asks at a moment. A fix that is younger than any limit needs
+// no look at the type of its unit, which costs more than all the rest.
+func (s *staleness) at(now geo.Millis) func(*geo.Feature) time.Duration {
+	fresh := now - geo.Millis(s.least.Milliseconds())
+	return func(f *geo.Feature) time.Duration {
+		if f.Fix.Time > fresh {
+			return s.least
+		}
+		return s.after(f)
+	}
+}
+
+func (s *staleness) after(f *geo.Feature) time.Duration {
 	if d, ok := s.byType[f.Props.Text("type")]; ok {
 		return d
 	}
@@ -224,8 +239,8 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	if err := rightWorld(world); err != nil {
 		return err
 	}
-	now := time.Now()
-	q.Now, q.StaleAfter = geo.Millis(now.UnixMilli()), a.stale.after
+	q.Now = geo.Millis(time.Now().UnixMilli())
+	q.StaleAfter = a.stale.at(q.Now)
 	view := a.World.View()
 	found := view.Nearest(q.Query)
 
@@ -247,6 +262,9 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
 	h[seqHeader] = seqs.of(view.Seq())
+	if len(b) > 2048 { // net/http counts shorter ones itself, and sends longer ones in chunks
+		h["Content-Length"] = []string{strconv.Itoa(len(b))}
+	}
 	a.metrics.nearest.Inc()
 	_, _ = w.Write(b) // the caller may be gone
 	*buf = b
