@@ -32,4 +32,4 @@ step return whole TestTenThousandReturn
 step fanout whole TestFanOut
 step day whole TestRestoreDay
 step million whole TestMillion
-step browser node frontend/bench/run.mjs
+step browser npx vitest bench --run --root frontend
