@@ -43,8 +43,8 @@ type simulation struct {
 // on disk, about 60 ms, so 1,024 carry 15,000 fixes a second.
 const reportersMax = 1024
 
-// vehicle is one unit on the road. Only the driving goroutine writes it, but for
-// shown, which is set before a report starts.
+// vehicle is one unit on the road. It belongs to the driving goroutine, but for
+// waiting.
 type vehicle struct {
 	key      string
 	kind     *fixtures.UnitKind
@@ -55,7 +55,6 @@ type vehicle struct {
 	speed    float64 // m/s
 	heading  int
 	accuracy int
-	shown    geo.LngLat
 	nextFix  time.Time
 	waiting  atomic.Bool // a report is under way
 
@@ -118,7 +117,6 @@ func newSimulation(ctx context.Context, d *door, units int, hz float64, seed uin
 				return nil, fmt.Errorf("enrol unit %s: %w", u.ID, err)
 			}
 		}
-		v.shown = v.at.at
 		v.status = "available"
 		v.nextFix = time.Now().Add(time.Duration(float64(time.Second) / hz * float64(i%97) / 97))
 		v.until = time.Now().Add(time.Duration(s.rng.IntN(30)) * time.Second)
@@ -165,10 +163,12 @@ func (s *simulation) run(ctx context.Context) error {
 				if v.nextFix.Before(now) {
 					v.nextFix = now
 				}
-				v.shown = s.blur(v)
+				path := s.report(v)
 				v.waiting.Store(true)
 				reports.Go(func() {
-					s.report(ctx, v)
+					if err := s.door.call(ctx, http.MethodGet, path, nil, nil); err != nil && ctx.Err() == nil {
+						s.trouble("report a fix", err)
+					}
 					v.waiting.Store(false)
 					<-slots
 				})

@@ -1,6 +1,7 @@
 // The living map, end to end: from a radio fix to a pixel on the wall.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -144,4 +145,25 @@ test('the past can be played to any screen, marked REPLAY', async () => {
   assert.ok(Date.parse(first.time) <= Date.parse(at) + 50, `${first.time} is not at or before ${at}`);
   await stream.close();
   await desk.close();
+});
+
+test('a silent feed makes a screen say PARTIAL and its name, and its return LIVE', async () => {
+  const config = join(shots, 'partial.yaml');
+  writeFileSync(config, 'feeds:\n  osmand: {interval: 2s}\n');
+  const mine = await startServer({ args: ['--config', config] });
+  await call(mine.base, 'PUT', '/api/v1/units/P1', point(-75.55, 39.74, { name: 'Patrol 1', type: 'police', agency: 'police' }));
+  const wall = await openPage(browser, `${mine.base}/wall?lang=zh&theme=day`, { width: 1280, height: 720 });
+  await until('the word PARTIAL', () => wall.page.evaluate(() => document.documentElement.dataset.state === 'PARTIAL'), 60_000);
+  await until('the name of the feed', async () => (await wall.page.locator('body').innerText()).includes('osmand'));
+  await wall.page.screenshot({ path: join(shots, 'e2e-wall-partial-zh.png') });
+  let lat = 39.74;
+  await until('the word LIVE', async () => {
+    lat += 0.00001;
+    await fetch(`${mine.base}/feeds/osmand?id=P1&lat=${lat.toFixed(6)}&lon=-75.55`);
+    return wall.page.evaluate(() => document.documentElement.dataset.state === 'LIVE');
+  });
+  assert.deepEqual(wall.bad, []);
+  await wall.close();
+  await mine.stop();
+  mine.clean();
 });
