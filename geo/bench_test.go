@@ -252,3 +252,26 @@ func rss() int64 {
 	pages, _ := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize())
 }
+
+// BenchmarkGrow fills a world frame by frame, as a city enrolls: the grid must keep
+// its cells small while it grows.
+func BenchmarkGrow(b *testing.B) {
+	const n, perFrame = 100_000, 1500
+	r := rand.New(rand.NewPCG(1, 2))
+	at := make([]LngLat, n)
+	for i := range at {
+		at[i] = LngLat{-758_000_000 + int32(r.IntN(4_000_000)), 395_800_000 + int32(r.IntN(2_700_000))}
+	}
+	for b.Loop() {
+		w := NewWorld()
+		for i := 0; i < n; {
+			seq := w.View().Seq() + 1
+			var d Delta
+			for ; i < n && len(d.Put) < perFrame; i++ {
+				d.Put = append(d.Put, &Feature{ID: ID(i + 1), Key: strconv.Itoa(i), Kind: Unit, Rev: seq, Fix: Fix{At: at[i], Time: 1}, Props: `{"dispatchable":true,"status":"available"}`})
+			}
+			w.Apply(Moment{seq, Millis(seq)}, d)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/put")
+}

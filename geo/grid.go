@@ -291,7 +291,9 @@ func sampled(id ID, n int) bool {
 
 // retune rebuilds the grid when its cells have become far too full or too empty.
 func (g *grid) retune(edit uint64) {
-	if g.ops < 1<<16 && g.n < 4*max(g.tuned, 64) || g.ops < g.n {
+	// A look costs as much as the points: it is due when they are four times as many
+	// as at the last, or when each has changed its cell once since.
+	if g.n < 4*max(g.tuned, 64) && g.ops < max(1<<16, g.n) {
 		return
 	}
 	g.ops, g.tuned = 0, g.n
