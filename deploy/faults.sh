@@ -7,6 +7,8 @@ if [ "$(id -u)" != 0 ]; then
   echo "make faults mounts file systems: run it as root" >&2
   exit 1
 fi
+echo "== three servers, the leader lost"
+go test -tags faults -count=1 -timeout 9m -v ./streams -run TestClusterLosesItsLeader
 for step in Kill PowerCut FullDisk Flip; do
   echo "== $step"
   go test -tags faults -count=1 -timeout 10m -v ./streams/faults -run "$step"
