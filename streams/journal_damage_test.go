@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -97,6 +98,24 @@ func flip(t *testing.T, path string, at int) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// flipFrame flips a bit in the middle of a frame's own bytes: a flip in what NATS
+// writes around it would cost nothing, because the frame is read from the file.
+func flipFrame(t *testing.T, path string, seq uint64) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(path))), "RASAD_live_")
+	for _, m := range scanBlock(b, subjectOf("live", epoch)) {
+		if m.seq == seq {
+			flip(t, path, bytes.Index(b, m.data)+len(m.data)/2)
+			return
+		}
+	}
+	t.Fatalf("%s does not hold frame %d", path, seq)
 }
 
 func replaceDir(t *testing.T, to, from string) {
@@ -204,10 +223,10 @@ func TestDamageAtStart(t *testing.T) {
 			flip(t, only(t, dir, stream+"/meta.inf"), 20)
 		}, damaged: fmt.Sprintf("it is missing; frames 43 to %d were read from its files", g.last), seq: whole},
 		"a frame of the tail, clean stop": {harm: func(t *testing.T, dir string) {
-			flip(t, lastBlock(t, dir), -2000)
+			flipFrame(t, lastBlock(t, dir), g.last-4)
 		}, damaged: "are lost"},
 		"a frame of the tail, index gone": {harm: func(t *testing.T, dir string) {
-			flip(t, lastBlock(t, dir), -2000)
+			flipFrame(t, lastBlock(t, dir), g.last-4)
 			_ = os.Remove(only(t, dir, stream+"/msgs/index.db"))
 		}, damaged: "of epoch"},
 		"the journal is cut in its tail": {harm: func(t *testing.T, dir string) {
