@@ -489,8 +489,7 @@ func (s *simulation) snapDegrees(lng, lat float64) place {
 	lng, lat = min(max(lng, -180), 180), min(max(lat, -90), 90)
 	if s.graph != nil {
 		if n, _, ok := s.graph.Nearest(lng, lat); ok {
-			at := s.graph.Node(n)
-			return place{geo.LngLat{Lng: at.Lon, Lat: at.Lat}, n}
+			return place{s.graph.Node(n), n}
 		}
 	}
 	at, _ := geo.At(lng, lat) // clamped above
@@ -536,13 +535,12 @@ func (s *simulation) route(a, b place) []leg {
 			at = to
 		}
 	}
-	start := s.graph.Node(a.node) // a vehicle may stand between two junctions
-	add(geo.LngLat{Lng: start.Lon, Lat: start.Lat}, 8, a.node)
+	add(s.graph.Node(a.node), 8, a.node) // a vehicle may stand between two junctions
 	for _, id := range edges {
 		e := s.graph.Edge(id)
 		mps := e.Metres / max(e.Seconds, 0.1)
 		for _, p := range s.graph.Shape(id) {
-			add(geo.LngLat{Lng: p.Lon, Lat: p.Lat}, mps, e.To)
+			add(p, mps, e.To)
 		}
 	}
 	return way

@@ -9,7 +9,7 @@ import (
 	"github.com/paulmach/orb"
 	"github.com/paulmach/osm"
 
-	"rasad/geo/roads"
+	"rasad/geo"
 )
 
 // extractOf makes an extract of lines: nodes are shared where points are equal.
@@ -23,7 +23,11 @@ func extractOf(lines ...orb.LineString) *extract {
 			if !ok {
 				id = int64(len(ids) + 1)
 				ids[p] = id
-				x.ids, x.places = append(x.ids, id), append(x.places, roads.At(p[0], p[1]))
+				at, err := geo.At(p[0], p[1])
+				if err != nil {
+					panic(err)
+				}
+				x.ids, x.places = append(x.ids, id), append(x.places, at)
 			}
 			w.refs = append(w.refs, id)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/maptile"
 
+	"rasad/geo"
 	"rasad/geo/roads"
 )
 
@@ -168,7 +169,7 @@ func TestDemoCity(t *testing.T) {
 	for range 30 {
 		from, to := core[r.IntN(len(core))], core[r.IntN(len(core))]
 		edges, seconds, ok := g.Route(from, to)
-		line := roads.Metres(g.Node(from), g.Node(to))
+		line := geo.Distance(g.Node(from), g.Node(to))
 		driven := 0.0
 		for _, id := range edges {
 			driven += g.Edge(id).Metres

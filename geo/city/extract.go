@@ -21,13 +21,13 @@ import (
 	"github.com/paulmach/osm/osmpbf"
 	"github.com/paulmach/osm/osmxml"
 
-	"rasad/geo/roads"
+	"rasad/geo"
 )
 
 // extract is an OpenStreetMap file in memory, as small as its uses allow: 16 bytes a node.
 type extract struct {
 	ids    []int64 // of nodes, ascending
-	places []roads.LngLat
+	places []geo.LngLat
 	tagged []taggedNode
 	ways   []way
 	rels   []relation
@@ -39,7 +39,7 @@ type extract struct {
 
 type taggedNode struct {
 	id   int64
-	at   roads.LngLat
+	at   geo.LngLat
 	tags osm.Tags
 }
 
@@ -98,11 +98,11 @@ func readExtract(ctx context.Context, path string) (*extract, error) {
 	for scanner.Scan() {
 		switch o := scanner.Object().(type) {
 		case *osm.Node:
-			if !(math.Abs(o.Lon) <= 180 && math.Abs(o.Lat) <= 90) {
+			at, err := geo.At(o.Lon, o.Lat)
+			if err != nil {
 				x.badNode++
 				continue
 			}
-			at := roads.At(o.Lon, o.Lat)
 			x.ids = append(x.ids, int64(o.ID))
 			x.places = append(x.places, at)
 			if len(o.Tags) > 0 {
@@ -165,10 +165,10 @@ func (s byID) Swap(i, j int) {
 }
 
 // node finds the place of a node.
-func (x *extract) node(id int64) (roads.LngLat, bool) {
+func (x *extract) node(id int64) (geo.LngLat, bool) {
 	i, ok := slices.BinarySearch(x.ids, id)
 	if !ok {
-		return roads.LngLat{}, false
+		return geo.LngLat{}, false
 	}
 	return x.places[i], true
 }
@@ -208,7 +208,7 @@ func (x *extract) bound() orb.Bound {
 	return b
 }
 
-func point(p roads.LngLat) orb.Point {
+func point(p geo.LngLat) orb.Point {
 	lon, lat := p.Degrees()
 	return orb.Point{lon, lat}
 }

@@ -3,6 +3,7 @@ package city
 import (
 	"fmt"
 
+	"rasad/geo"
 	"rasad/geo/roads"
 )
 
@@ -36,7 +37,7 @@ func (b *builder) roadGraph() (*roads.Graph, error) {
 	}
 	var g roads.Builder
 	numbers := map[int64]roads.NodeID{}
-	number := func(id int64, at roads.LngLat) roads.NodeID {
+	number := func(id int64, at geo.LngLat) roads.NodeID {
 		n, ok := numbers[id]
 		if !ok {
 			n = g.Node(at)
@@ -49,7 +50,7 @@ func (b *builder) roadGraph() (*roads.Graph, error) {
 		street := roads.Names{Local: n.Local, FA: n.FA, ZH: n.ZH, EN: n.EN, Ref: firstOf(v.way.tags, "ref")}
 		// A stretch runs from junction to junction; one that leaves the map ends at its last node inside.
 		var stretch []int64
-		var line []roads.LngLat
+		var line []geo.LngLat
 		end := func() error {
 			defer func() { stretch, line = stretch[:0], line[:0] }()
 			if len(line) < 2 {
@@ -57,13 +58,13 @@ func (b *builder) roadGraph() (*roads.Graph, error) {
 			}
 			m := 0.0
 			for i := 1; i < len(line); i++ {
-				m += roads.Metres(line[i-1], line[i])
+				m += geo.Distance(line[i-1], line[i])
 			}
 			if m == 0 {
 				return nil
 			}
 			s := roads.Segment{From: number(stretch[0], line[0]), To: number(stretch[len(stretch)-1], line[len(line)-1]),
-				Between: append([]roads.LngLat(nil), line[1:len(line)-1]...), Class: v.d.class, Flags: v.d.flags, Names: street, Way: v.way.id}
+				Between: append([]geo.LngLat(nil), line[1:len(line)-1]...), Class: v.d.class, Flags: v.d.flags, Names: street, Way: v.way.id}
 			if v.d.forward {
 				s.Forward = m / v.d.mps
 			}

@@ -9,6 +9,10 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
+	"strings"
+
+	"rasad/geo"
 )
 
 // The file, little-endian:
@@ -18,19 +22,30 @@ import (
 //	the sections
 //	SHA-256 of everything before it
 //
-// A reader passes over sections it does not know, so a later version may add some (restrictions,
-// a hierarchy) without a new number; the number changes when one of these changes:
+// A reader keeps sections that it does not know for whoever asks ([Graph.Section]), so a later version
+// may add some (a hierarchy) without a new number; the number changes when one of these changes:
 //
 //	NODE  lon i32, lat i32, core u8                         by node
 //	FRST  u32                                               by node, one more: its first edge
 //	EDGE  to u32, segment u32 (highest bit: b to a), seconds f32
-//	SEGM  a u32, b u32, metres f32, name u32, way i64, class u8, flags u8
+//	FLAG  u8                                                by edge
+//	SEGM  a u32, b u32, metres f32, name u32, way i64, class u8
 //	SHPF  u32                                               by segment, one more: its first bend
 //	SHAP  lon i32, lat i32                                  bends
 //	NAME  five strings each (local fa zh en ref): u32 length, UTF-8
+//	BANS  u32 length and that many u32 edges each, ascending
 
-// Version is the version of the file format that this package writes and the newest that it reads.
-const Version = 1
+// Version is the version of the file format that this package writes and the only one that it reads.
+const Version = 2
+
+// Section is a part of the file that this format knows nothing of, such as a hierarchy that took long
+// to make.
+type Section struct {
+	Name string // four ASCII characters
+	Body []byte
+}
+
+var ownSections = [...]string{"NODE", "FRST", "EDGE", "FLAG", "SEGM", "SHPF", "SHAP", "NAME", "BANS"}
 
 const (
 	magic       = "RASADRDS"
@@ -38,19 +53,43 @@ const (
 	tableBytes  = 24
 	nodeBytes   = 9
 	edgeBytes   = 12
-	segBytes    = 26
+	segBytes    = 25
 	sectionsMax = 64
 )
 
 // ErrCorrupt is wrapped by what [Load] returns for bytes that are not a whole road graph.
 var ErrCorrupt = errors.New("the road graph file is damaged")
 
-// Write writes the graph. Equal graphs give equal bytes.
-func Write(w io.Writer, g *Graph) error {
+// Section is the body of a section of the file that the graph was loaded from, as it was written; false
+// when there was none. It is not to be changed.
+func (g *Graph) Section(name string) ([]byte, bool) {
+	i := slices.IndexFunc(g.sections, func(s Section) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return g.sections[i].Body, true
+}
+
+// Write writes the graph with the sections that it was loaded with and more, which replace those of the
+// same name. Equal graphs give equal bytes. It refuses a name that is not four printable ASCII characters or is
+// one of the format's own.
+func Write(w io.Writer, g *Graph, more ...Section) error {
+	extra := slices.Clone(g.sections)
+	for _, s := range more {
+		if len(s.Name) != 4 || strings.ContainsFunc(s.Name, func(r rune) bool { return r <= ' ' || r > '~' }) || slices.Contains(ownSections[:], s.Name) {
+			return fmt.Errorf("write road graph: section %q: want four ASCII characters and none of %v", s.Name, ownSections)
+		}
+		extra = append(slices.DeleteFunc(extra, func(o Section) bool { return o.Name == s.Name }), s)
+	}
+	slices.SortFunc(extra, func(a, b Section) int { return strings.Compare(a.Name, b.Name) })
+	if len(ownSections)+len(extra) > sectionsMax {
+		return fmt.Errorf("write road graph: %d sections, at most %d", len(ownSections)+len(extra), sectionsMax)
+	}
+
 	le := binary.LittleEndian
-	var node, frst, edges, segm, shpf, shap, name []byte
+	var node, frst, edges, flags, segm, shpf, shap, name, bans []byte
 	for i, p := range g.nodes {
-		node = le.AppendUint32(node, uint32(p.Lon))
+		node = le.AppendUint32(node, uint32(p.Lng))
 		node = le.AppendUint32(node, uint32(p.Lat))
 		var core byte
 		if g.core[i] {
@@ -66,19 +105,22 @@ func Write(w io.Writer, g *Graph) error {
 		edges = le.AppendUint32(edges, e.seg)
 		edges = le.AppendUint32(edges, math.Float32bits(e.seconds))
 	}
+	for _, f := range g.flags {
+		flags = append(flags, byte(f))
+	}
 	for _, s := range g.segs {
 		segm = le.AppendUint32(segm, s.a)
 		segm = le.AppendUint32(segm, s.b)
 		segm = le.AppendUint32(segm, math.Float32bits(s.metres))
 		segm = le.AppendUint32(segm, s.name)
 		segm = le.AppendUint64(segm, uint64(s.way))
-		segm = append(segm, byte(s.class), byte(s.flags))
+		segm = append(segm, byte(s.class))
 	}
 	for _, v := range g.shapeFirst {
 		shpf = le.AppendUint32(shpf, v)
 	}
 	for _, p := range g.shapes {
-		shap = le.AppendUint32(shap, uint32(p.Lon))
+		shap = le.AppendUint32(shap, uint32(p.Lng))
 		shap = le.AppendUint32(shap, uint32(p.Lat))
 	}
 	for _, n := range g.names {
@@ -87,21 +129,28 @@ func Write(w io.Writer, g *Graph) error {
 			name = append(name, s...)
 		}
 	}
-	sections := []struct {
-		tag  string
-		body []byte
-	}{{"NODE", node}, {"FRST", frst}, {"EDGE", edges}, {"SEGM", segm}, {"SHPF", shpf}, {"SHAP", shap}, {"NAME", name}}
+	for _, ban := range g.bans {
+		bans = le.AppendUint32(bans, uint32(len(ban)))
+		for _, e := range ban {
+			bans = le.AppendUint32(bans, uint32(e))
+		}
+	}
+	var sections []Section
+	for i, body := range [...][]byte{node, frst, edges, flags, segm, shpf, shap, name, bans} {
+		sections = append(sections, Section{ownSections[i], body})
+	}
+	sections = append(sections, extra...)
 
 	head := append([]byte(nil), magic...)
 	head = le.AppendUint32(head, Version)
 	head = le.AppendUint32(head, uint32(len(sections)))
 	at := uint64(headBytes + tableBytes*len(sections))
 	for _, s := range sections {
-		head = append(head, s.tag...)
+		head = append(head, s.Name...)
 		head = le.AppendUint32(head, 0)
 		head = le.AppendUint64(head, at)
-		head = le.AppendUint64(head, uint64(len(s.body)))
-		at += uint64(len(s.body))
+		head = le.AppendUint64(head, uint64(len(s.Body)))
+		at += uint64(len(s.Body))
 	}
 	sum := sha256.New()
 	out := io.MultiWriter(w, sum)
@@ -109,7 +158,7 @@ func Write(w io.Writer, g *Graph) error {
 		return fmt.Errorf("write road graph: %w", err)
 	}
 	for _, s := range sections {
-		if _, err := out.Write(s.body); err != nil {
+		if _, err := out.Write(s.Body); err != nil {
 			return fmt.Errorf("write road graph: %w", err)
 		}
 	}
@@ -156,13 +205,21 @@ func decode(b []byte) (*Graph, error) {
 		return nil, fmt.Errorf("%w: section table", ErrCorrupt)
 	}
 	section := map[string][]byte{}
+	g := &Graph{}
 	for i := range n {
 		row := b[headBytes+tableBytes*i:]
 		off, length := le.Uint64(row[8:]), le.Uint64(row[16:])
 		if off > uint64(len(b)) || length > uint64(len(b))-off {
 			return nil, fmt.Errorf("%w: section %q lies outside the file", ErrCorrupt, row[:4])
 		}
-		section[string(row[:4])] = b[off : off+length]
+		name, body := string(row[:4]), b[off:off+length:off+length]
+		if _, twice := section[name]; twice {
+			return nil, fmt.Errorf("%w: section %q is there twice", ErrCorrupt, name)
+		}
+		section[name] = body
+		if !slices.Contains(ownSections[:], name) {
+			g.sections = append(g.sections, Section{name, body})
+		}
 	}
 	rows := func(tag string, size int) (func() []byte, int, error) {
 		s, ok := section[tag]
@@ -171,17 +228,16 @@ func decode(b []byte) (*Graph, error) {
 		}
 		return func() []byte { row := s[:size]; s = s[size:]; return row }, len(s) / size, nil
 	}
-	g := &Graph{}
 
 	row, count, err := rows("NODE", nodeBytes)
 	if err != nil {
 		return nil, err
 	}
-	g.nodes, g.core = make([]LngLat, count), make([]bool, count)
+	g.nodes, g.core = make([]geo.LngLat, count), make([]bool, count)
 	for i := range count {
 		r := row()
-		p := LngLat{int32(le.Uint32(r)), int32(le.Uint32(r[4:]))}
-		if p.Lon < -180e7 || p.Lon > 180e7 || p.Lat < -90e7 || p.Lat > 90e7 {
+		p := geo.LngLat{Lng: int32(le.Uint32(r)), Lat: int32(le.Uint32(r[4:]))}
+		if p.Lng < -180e7 || p.Lng > 180e7 || p.Lat < -90e7 || p.Lat > 90e7 {
 			return nil, fmt.Errorf("%w: node %d lies nowhere", ErrCorrupt, i)
 		}
 		g.nodes[i], g.core[i] = p, r[8] != 0
@@ -194,6 +250,16 @@ func decode(b []byte) (*Graph, error) {
 	for i := range g.edges {
 		r := row()
 		g.edges[i] = edge{le.Uint32(r), le.Uint32(r[4:]), math.Float32frombits(le.Uint32(r[8:]))}
+	}
+	flags := section["FLAG"]
+	if len(flags) != count {
+		return nil, fmt.Errorf("%w: section \"FLAG\"", ErrCorrupt)
+	}
+	g.flags = make([]Flags, count)
+	for i, f := range flags {
+		if g.flags[i] = Flags(f); g.flags[i] >= flagsEnd {
+			return nil, fmt.Errorf("%w: edge %d has unknown flags", ErrCorrupt, i)
+		}
 	}
 	if g.first, err = offsets(section["FRST"], len(g.nodes), len(g.edges), "FRST"); err != nil {
 		return nil, err
@@ -222,7 +288,7 @@ func decode(b []byte) (*Graph, error) {
 	for i := range g.segs {
 		r := row()
 		s := segment{a: le.Uint32(r), b: le.Uint32(r[4:]), metres: math.Float32frombits(le.Uint32(r[8:])),
-			name: le.Uint32(r[12:]), way: int64(le.Uint64(r[16:])), class: Class(r[24]), flags: Flags(r[25])}
+			name: le.Uint32(r[12:]), way: int64(le.Uint64(r[16:])), class: Class(r[24])}
 		if uint64(s.a) >= uint64(len(g.nodes)) || uint64(s.b) >= uint64(len(g.nodes)) ||
 			uint64(s.name) >= uint64(len(g.names)) || s.class >= classCount || !(s.metres >= 0 && s.metres < math.MaxFloat32) {
 			return nil, fmt.Errorf("%w: segment %d", ErrCorrupt, i)
@@ -233,10 +299,10 @@ func decode(b []byte) (*Graph, error) {
 	if row, count, err = rows("SHAP", 8); err != nil {
 		return nil, err
 	}
-	g.shapes = make([]LngLat, count)
+	g.shapes = make([]geo.LngLat, count)
 	for i := range g.shapes {
 		r := row()
-		g.shapes[i] = LngLat{int32(le.Uint32(r)), int32(le.Uint32(r[4:]))}
+		g.shapes[i] = geo.LngLat{Lng: int32(le.Uint32(r)), Lat: int32(le.Uint32(r[4:]))}
 	}
 	if g.shapeFirst, err = offsets(section["SHPF"], len(g.segs), len(g.shapes), "SHPF"); err != nil {
 		return nil, err
@@ -259,7 +325,34 @@ func decode(b []byte) (*Graph, error) {
 		}
 	}
 	g.index()
+	if g.bans, err = bansOf(g, section["BANS"]); err != nil {
+		return nil, err
+	}
 	return g, nil
+}
+
+// bansOf reads the bans and checks that each is a way that one could drive.
+func bansOf(g *Graph, b []byte) ([][]EdgeID, error) {
+	le := binary.LittleEndian
+	var bans [][]EdgeID
+	for len(b) > 0 {
+		if len(b) < 4 || le.Uint32(b) < 2 || uint64(len(b)) < 4+4*uint64(le.Uint32(b)) {
+			return nil, fmt.Errorf("%w: ban %d", ErrCorrupt, len(bans))
+		}
+		ban := make([]EdgeID, le.Uint32(b))
+		b = b[4:]
+		for i := range ban {
+			ban[i], b = EdgeID(le.Uint32(b)), b[4:]
+			if uint64(ban[i]) >= uint64(len(g.edges)) || i > 0 && g.Edge(ban[i]).From != g.Edge(ban[i-1]).To {
+				return nil, fmt.Errorf("%w: ban %d", ErrCorrupt, len(bans))
+			}
+		}
+		if len(bans) > 0 && slices.Compare(bans[len(bans)-1], ban) >= 0 {
+			return nil, fmt.Errorf("%w: ban %d", ErrCorrupt, len(bans))
+		}
+		bans = append(bans, ban)
+	}
+	return bans, nil
 }
 
 // offsets reads n+1 ascending offsets that end at total.

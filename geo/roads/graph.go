@@ -8,19 +8,11 @@ package roads
 import (
 	"iter"
 	"math"
+	"slices"
 	"sync"
+
+	"rasad/geo"
 )
-
-// LngLat is a place in 1e-7 degree, WGS 84, longitude first.
-type LngLat struct{ Lon, Lat int32 }
-
-// Degrees gives the place in degrees.
-func (p LngLat) Degrees() (lon, lat float64) { return float64(p.Lon) / 1e7, float64(p.Lat) / 1e7 }
-
-// At is the place at lon, lat in degrees, rounded to 1e-7 degree.
-func At(lon, lat float64) LngLat {
-	return LngLat{int32(math.Round(lon * 1e7)), int32(math.Round(lat * 1e7))}
-}
 
 // NodeID numbers a junction or the end of a road, from 0 to Graph.NodeCount()-1.
 type NodeID uint32
@@ -58,15 +50,19 @@ func (c Class) String() string {
 	return "unknown"
 }
 
-// Flags are what else is true of a segment. The values are in files: they never change.
+// Flags are what else is true of an edge. The values are in files: they never change.
 type Flags uint8
 
-// Flags of a segment.
+// Flags of an edge.
 const (
 	Link    Flags = 1 << iota // a ramp
 	Bridge                    // over something
 	Tunnel                    // under something
 	Private                   // no public access; an emergency vehicle may pass
+	Gate                      // at its head stands a gate: who drives on past the head passes it
+	Against                   // against a one-way street
+	Unpaved                   // its surface is loose; its seconds know that
+	flagsEnd
 )
 
 // Names are the names of a street, empty where unknown.
@@ -107,22 +103,26 @@ type Edge struct {
 	Seconds  float64 // free-flow driving time
 	Class    Class
 	Flags    Flags
-	OneWay   bool  // the other direction may not be driven
+	OneWay   bool  // of a street that the public may drive in one direction only
 	Way      int64 // OpenStreetMap way
 }
 
 // Graph is a directed road graph, immutable.
 type Graph struct {
-	nodes []LngLat
+	nodes []geo.LngLat
 	core  []bool // in the largest strongly connected component
 	first []uint32
 	edges []edge
+	flags []Flags // by edge
 	segs  []segment
+	bans  [][]EdgeID // sorted; each has two edges at least, head to tail
 
-	shapeFirst []uint32 // by segment, one more at the end
-	shapes     []LngLat // between the ends of each segment, from a to b
-	names      []Names  // 0 is no name
+	shapeFirst []uint32     // by segment, one more at the end
+	shapes     []geo.LngLat // between the ends of each segment, from a to b
+	names      []Names      // 0 is no name
+	sections   []Section    // of the file, that this file knows nothing of; by name
 
+	of        [][2]uint32 // derived: by segment, its edge from a to b and the one from b to a, or noEdge
 	coreCount int
 	grid      grid
 	xyz       [][3]float64 // metres from the centre of the Earth, for the routing bound
@@ -137,7 +137,10 @@ type edge struct {
 	seconds float32
 }
 
-const reversed = 1 << 31
+const (
+	reversed = 1 << 31
+	noEdge   = math.MaxUint32
+)
 
 type segment struct {
 	a, b   uint32
@@ -145,8 +148,6 @@ type segment struct {
 	name   uint32
 	way    int64
 	class  Class
-	flags  Flags
-	oneway bool // derived: only one edge uses it
 }
 
 // NodeCount is the number of nodes.
@@ -155,12 +156,12 @@ func (g *Graph) NodeCount() int { return len(g.nodes) }
 // EdgeCount is the number of directed edges.
 func (g *Graph) EdgeCount() int { return len(g.edges) }
 
-// CoreCount is the number of nodes in the largest strongly connected component.
+// CoreCount is the number of nodes in the largest strongly connected component, as [Graph.Core].
 func (g *Graph) CoreCount() int { return g.coreCount }
 
 // Nodes goes through every node and its place, in order.
-func (g *Graph) Nodes() iter.Seq2[NodeID, LngLat] {
-	return func(yield func(NodeID, LngLat) bool) {
+func (g *Graph) Nodes() iter.Seq2[NodeID, geo.LngLat] {
+	return func(yield func(NodeID, geo.LngLat) bool) {
 		for i, p := range g.nodes {
 			if !yield(NodeID(i), p) {
 				return
@@ -170,10 +171,10 @@ func (g *Graph) Nodes() iter.Seq2[NodeID, LngLat] {
 }
 
 // Node is the place of a node. It panics when there is no such node.
-func (g *Graph) Node(n NodeID) LngLat { return g.nodes[n] }
+func (g *Graph) Node(n NodeID) geo.LngLat { return g.nodes[n] }
 
 // Core says whether a node lies in the largest strongly connected component: from each such
-// node every other one can be reached.
+// node every other one can be reached, without driving against a one-way street.
 func (g *Graph) Core(n NodeID) bool { return g.core[n] }
 
 // Edge gives an edge by its number. It panics when there is no such edge.
@@ -185,8 +186,24 @@ func (g *Graph) Edge(id EdgeID) Edge {
 		from = s.b
 	}
 	return Edge{ID: id, From: NodeID(from), To: NodeID(e.to), Metres: float64(s.metres),
-		Seconds: float64(e.seconds), Class: s.class, Flags: s.flags, OneWay: s.oneway, Way: s.way}
+		Seconds: float64(e.seconds), Class: s.class, Flags: g.flags[id], OneWay: g.oneWay(e.seg &^ reversed), Way: s.way}
 }
+
+// oneWay says whether the public may drive a segment in one direction only.
+func (g *Graph) oneWay(seg uint32) bool {
+	return slices.ContainsFunc(g.of[seg][:], func(e uint32) bool { return e == noEdge || g.flags[e]&Against != 0 })
+}
+
+// Reverse is the edge of the same road in the other direction, if it is one.
+func (g *Graph) Reverse(id EdgeID) (EdgeID, bool) {
+	e := g.edges[id]
+	r := g.of[e.seg&^reversed][1-e.seg>>31]
+	return EdgeID(r), r != noEdge
+}
+
+// Bans goes through the ways that signs forbid to go on, in order: whoever has driven all edges of one but
+// the last may not go on to the last. Each has two edges or more; the answer is not to be changed.
+func (g *Graph) Bans() iter.Seq[[]EdgeID] { return slices.Values(g.bans) }
 
 // Out goes through the edges that leave a node.
 func (g *Graph) Out(n NodeID) iter.Seq[Edge] {
@@ -200,12 +217,12 @@ func (g *Graph) Out(n NodeID) iter.Seq[Edge] {
 }
 
 // Shape is the line of an edge in its driving direction, both ends included.
-func (g *Graph) Shape(id EdgeID) []LngLat {
+func (g *Graph) Shape(id EdgeID) []geo.LngLat {
 	e := g.edges[id]
 	i := e.seg &^ reversed
 	s := &g.segs[i]
 	between := g.shapes[g.shapeFirst[i]:g.shapeFirst[i+1]]
-	line := make([]LngLat, 0, len(between)+2)
+	line := make([]geo.LngLat, 0, len(between)+2)
 	if e.seg&reversed == 0 {
 		line = append(line, g.nodes[s.a])
 		line = append(line, between...)
@@ -228,14 +245,6 @@ const (
 	radPerE7     = math.Pi / 180 / 1e7
 )
 
-// Metres is the great-circle distance.
-func Metres(a, b LngLat) float64 {
-	φ1, φ2 := float64(a.Lat)*radPerE7, float64(b.Lat)*radPerE7
-	dφ, dλ := φ2-φ1, (float64(b.Lon)-float64(a.Lon))*radPerE7
-	h := math.Pow(math.Sin(dφ/2), 2) + math.Cos(φ1)*math.Cos(φ2)*math.Pow(math.Sin(dλ/2), 2)
-	return 2 * earthRadiusM * math.Asin(math.Min(1, math.Sqrt(h)))
-}
-
 func chord(a, b [3]float64) float64 {
 	return math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))
 }
@@ -248,16 +257,16 @@ func (g *Graph) index() {
 			g.coreCount++
 		}
 	}
-	uses := make([]uint8, len(g.segs))
-	for _, e := range g.edges {
-		uses[e.seg&^reversed] |= 1 + uint8(e.seg>>31)
+	g.of = make([][2]uint32, len(g.segs))
+	for i := range g.of {
+		g.of[i] = [2]uint32{noEdge, noEdge}
 	}
-	for i := range g.segs {
-		g.segs[i].oneway = uses[i] != 3
+	for i, e := range g.edges {
+		g.of[e.seg&^reversed][e.seg>>31] = uint32(i)
 	}
 	g.xyz = make([][3]float64, len(g.nodes))
 	for i, p := range g.nodes {
-		λ, φ := float64(p.Lon)*radPerE7, float64(p.Lat)*radPerE7
+		λ, φ := float64(p.Lng)*radPerE7, float64(p.Lat)*radPerE7
 		g.xyz[i] = [3]float64{earthRadiusM * math.Cos(φ) * math.Cos(λ), earthRadiusM * math.Cos(φ) * math.Sin(λ), earthRadiusM * math.Sin(φ)}
 	}
 	g.maxSpeed = 1

@@ -1,10 +1,14 @@
 package roads
 
-import "math"
+import (
+	"math"
+
+	"rasad/geo"
+)
 
 // grid sorts the core nodes into equal cells of about four nodes.
 type grid struct {
-	min        LngLat
+	min        geo.LngLat
 	cell       float64 // 1e-7 degree
 	cols, rows int
 	first      []uint32
@@ -12,18 +16,18 @@ type grid struct {
 }
 
 func newGrid(g *Graph) grid {
-	gr := grid{min: LngLat{math.MaxInt32, math.MaxInt32}}
-	most := LngLat{math.MinInt32, math.MinInt32}
+	gr := grid{min: geo.LngLat{Lng: math.MaxInt32, Lat: math.MaxInt32}}
+	most := geo.LngLat{Lng: math.MinInt32, Lat: math.MinInt32}
 	for i, p := range g.nodes {
 		if g.core[i] {
-			gr.min = LngLat{min(gr.min.Lon, p.Lon), min(gr.min.Lat, p.Lat)}
-			most = LngLat{max(most.Lon, p.Lon), max(most.Lat, p.Lat)}
+			gr.min = geo.LngLat{Lng: min(gr.min.Lng, p.Lng), Lat: min(gr.min.Lat, p.Lat)}
+			most = geo.LngLat{Lng: max(most.Lng, p.Lng), Lat: max(most.Lat, p.Lat)}
 		}
 	}
 	if g.coreCount == 0 {
 		return gr
 	}
-	w, h := float64(most.Lon)-float64(gr.min.Lon)+1, float64(most.Lat)-float64(gr.min.Lat)+1
+	w, h := float64(most.Lng)-float64(gr.min.Lng)+1, float64(most.Lat)-float64(gr.min.Lat)+1
 	// A chain of nodes along one line must not make a million empty cells across it.
 	gr.cell = math.Max(math.Sqrt(w*h*4/float64(g.coreCount)), math.Max(w, h)/math.Min(4096, float64(g.coreCount)))
 	gr.cols, gr.rows = int(w/gr.cell)+1, int(h/gr.cell)+1
@@ -48,22 +52,23 @@ func newGrid(g *Graph) grid {
 	return gr
 }
 
-func (gr *grid) col(lon int32) int { return int((float64(lon) - float64(gr.min.Lon)) / gr.cell) }
+func (gr *grid) col(lon int32) int { return int((float64(lon) - float64(gr.min.Lng)) / gr.cell) }
 func (gr *grid) row(lat int32) int { return int((float64(lat) - float64(gr.min.Lat)) / gr.cell) }
-func (gr *grid) index(p LngLat) int {
-	return gr.row(p.Lat)*gr.cols + gr.col(p.Lon)
+func (gr *grid) index(p geo.LngLat) int {
+	return gr.row(p.Lat)*gr.cols + gr.col(p.Lng)
 }
 
 // Nearest is the node of the core nearest to lon, lat in degrees, by great circle, with its
 // distance in metres; ties go to the smaller number. It is false only when the graph is empty
 // or the place is not one (NaN, beyond the poles).
 func (g *Graph) Nearest(lon, lat float64) (n NodeID, metres float64, ok bool) {
-	if g.coreCount == 0 || !(math.Abs(lon) <= 180 && math.Abs(lat) <= 90) {
+	at, err := geo.At(lon, lat)
+	if g.coreCount == 0 || err != nil {
 		return 0, 0, false
 	}
-	at, gr := At(lon, lat), &g.grid
+	gr := &g.grid
 	best, bestM := uint32(0), math.Inf(1)
-	col, row := gr.col(at.Lon), gr.row(at.Lat)
+	col, row := gr.col(at.Lng), gr.row(at.Lat)
 	// Where the place lies outside the grid, the first rings are empty: begin at the nearest cell.
 	ring := max(0, -col, col-gr.cols+1, -row, row-gr.rows+1)
 	// One cell is at least this many metres wide on the ground, anywhere in the grid or up to the place.
@@ -75,7 +80,7 @@ func (g *Graph) Nearest(lon, lat float64) (n NodeID, metres float64, ok bool) {
 		}
 		k := r*gr.cols + c
 		for _, i := range gr.nodes[gr.first[k]:gr.first[k+1]] {
-			if d := Metres(at, g.nodes[i]); d < bestM || d == bestM && i < best {
+			if d := geo.Distance(at, g.nodes[i]); d < bestM || d == bestM && i < best {
 				best, bestM = i, d
 			}
 		}

@@ -3,34 +3,63 @@ package roads
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
+
+	"rasad/geo"
 )
 
-// random makes a town of n crossings with some streets, a third of them one-way.
+// at is a place that the test knows to be one.
+func at(lng, lat float64) geo.LngLat {
+	p, err := geo.At(lng, lat)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// random makes a town of n crossings with some streets, a third of them one-way, some of
+// those with a way against them, and bans.
 func random(t testing.TB, r *rand.Rand, n, streets int) *Graph {
 	t.Helper()
 	var b Builder
 	for range n {
-		b.Node(At(51.3+r.Float64()*0.2, 35.6+r.Float64()*0.2))
+		b.Node(at(51.3+r.Float64()*0.2, 35.6+r.Float64()*0.2))
 	}
 	for i := range streets {
 		s := Segment{From: NodeID(r.IntN(n)), To: NodeID(r.IntN(n)), Class: Class(r.IntN(int(classCount))), Way: int64(i),
 			Names: Names{Local: string(rune('a' + r.IntN(20))), FA: "خیابان"}}
 		for range r.IntN(4) {
-			s.Between = append(s.Between, At(51.3+r.Float64()*0.2, 35.6+r.Float64()*0.2))
+			s.Between = append(s.Between, at(51.3+r.Float64()*0.2, 35.6+r.Float64()*0.2))
 		}
-		s.Forward = 1 + r.Float64()*100
-		if r.IntN(3) > 0 {
-			s.Backward = 1 + r.Float64()*100
-		} else if r.IntN(2) == 0 {
+		s.Forward, s.Flags = 1+r.Float64()*100, Flags(r.IntN(int(Against)))&^Gate
+		switch r.IntN(8) {
+		case 0, 1:
+		case 2:
 			s.Forward, s.Backward = 0, s.Forward
+		case 3:
+			s.Backward, s.BackwardFlags = 1+r.Float64()*100, Against
+		default:
+			s.Backward, s.BackwardFlags = 1+r.Float64()*100, Gate
 		}
 		if err := b.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range streets / 4 {
+		a, c := r.IntN(streets), r.IntN(streets)
+		if b.segs[a].To == b.segs[c].From {
+			if err := b.Ban(Drive{a, false}, Drive{c, false}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Ban(Drive{a, false}, Drive{a, true}, Drive{a, false}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,8 +70,9 @@ func random(t testing.TB, r *rand.Rand, n, streets int) *Graph {
 	return g
 }
 
-// secondsFrom is the oracle: all times from a node by relaxing until nothing changes.
-func secondsFrom(g *Graph, from NodeID) []float64 {
+// secondsFrom is the oracle: all times from a node by relaxing until nothing changes; legal goes
+// against no one-way street.
+func secondsFrom(g *Graph, from NodeID, legal bool) []float64 {
 	d := make([]float64, g.NodeCount())
 	for i := range d {
 		d[i] = math.Inf(1)
@@ -52,6 +82,9 @@ func secondsFrom(g *Graph, from NodeID) []float64 {
 		again = false
 		for n := range g.Nodes() {
 			for e := range g.Out(n) {
+				if e.Flags&Against != 0 && legal {
+					continue
+				}
 				if v := d[n] + e.Seconds; v < d[e.To] {
 					d[e.To], again = v, true
 				}
@@ -68,7 +101,7 @@ func TestRouteIsTheFastest(t *testing.T) {
 		g := random(t, r, n, r.IntN(3*n))
 		for range 20 {
 			from := NodeID(r.IntN(n))
-			want := secondsFrom(g, from)
+			want := secondsFrom(g, from, false)
 			to := NodeID(r.IntN(n))
 			edges, seconds, ok := g.Route(from, to)
 			if ok != !math.IsInf(want[to], 1) {
@@ -102,7 +135,7 @@ func TestCoreIsStronglyConnected(t *testing.T) {
 		g := random(t, r, n, r.IntN(2*n))
 		reach := make([][]float64, n)
 		for i := range reach {
-			reach[i] = secondsFrom(g, NodeID(i))
+			reach[i] = secondsFrom(g, NodeID(i), true)
 		}
 		best := 0
 		for i := range n {
@@ -132,7 +165,7 @@ func TestLongChain(t *testing.T) {
 	var b Builder
 	const n = 500_000
 	for i := range n {
-		b.Node(LngLat{int32(i), 0})
+		b.Node(geo.LngLat{Lng: int32(i)})
 	}
 	for i := range n - 1 {
 		if err := b.Add(Segment{From: NodeID(i), To: NodeID(i + 1), Forward: 1, Class: Service}); err != nil {
@@ -157,7 +190,7 @@ func TestNearestEqualsBruteForce(t *testing.T) {
 			n, metres, ok := g.Nearest(lon, lat)
 			want, wantM := NodeID(0), math.Inf(1)
 			for i, p := range g.Nodes() {
-				if d := Metres(At(lon, lat), p); g.Core(i) && d < wantM {
+				if d := geo.Distance(at(lon, lat), p); g.Core(i) && d < wantM {
 					want, wantM = i, d
 				}
 			}
@@ -191,15 +224,15 @@ func TestNearestOddPlaces(t *testing.T) {
 
 func TestEdges(t *testing.T) {
 	var b Builder
-	u, v := b.Node(At(51.40, 35.70)), b.Node(At(51.41, 35.70))
-	bend := At(51.405, 35.701)
+	u, v := b.Node(at(51.40, 35.70)), b.Node(at(51.41, 35.70))
+	bend := at(51.405, 35.701)
 	must := func(err error) {
 		if err != nil {
 			t.Helper()
 			t.Fatal(err)
 		}
 	}
-	must(b.Add(Segment{From: u, To: v, Between: []LngLat{bend}, Forward: 60, Backward: 70, Class: Primary, Flags: Bridge,
+	must(b.Add(Segment{From: u, To: v, Between: []geo.LngLat{bend}, Forward: 60, Backward: 70, Class: Primary, Flags: Bridge,
 		Names: Names{Local: "انقلاب", EN: "Enghelab Street", Ref: "1"}, Way: 7}))
 	must(b.Add(Segment{From: v, To: u, Forward: 50, Class: Service}))
 	g, err := b.Graph()
@@ -212,7 +245,7 @@ func TestEdges(t *testing.T) {
 	if len(out) != 1 || out[0].To != v || out[0].Seconds != 60 || out[0].OneWay || out[0].Flags != Bridge || out[0].Class != Primary || out[0].Way != 7 {
 		t.Fatalf("edges out of u: got %+v", out)
 	}
-	if want := Metres(At(51.40, 35.70), bend) + Metres(bend, At(51.41, 35.70)); math.Abs(out[0].Metres-want) > 0.01 {
+	if want := geo.Distance(at(51.40, 35.70), bend) + geo.Distance(bend, at(51.41, 35.70)); math.Abs(out[0].Metres-want) > 0.01 {
 		t.Errorf("length: got %g m, want %g", out[0].Metres, want)
 	}
 	back := []Edge{}
@@ -222,10 +255,10 @@ func TestEdges(t *testing.T) {
 	if len(back) != 2 || back[0].Seconds != 70 || !back[1].OneWay {
 		t.Fatalf("edges out of v: got %+v", back)
 	}
-	if got, want := g.Shape(out[0].ID), []LngLat{At(51.40, 35.70), bend, At(51.41, 35.70)}; !reflect.DeepEqual(got, want) {
+	if got, want := g.Shape(out[0].ID), []geo.LngLat{at(51.40, 35.70), bend, at(51.41, 35.70)}; !reflect.DeepEqual(got, want) {
 		t.Errorf("shape: got %v, want %v", got, want)
 	}
-	if got, want := g.Shape(back[0].ID), []LngLat{At(51.41, 35.70), bend, At(51.40, 35.70)}; !reflect.DeepEqual(got, want) {
+	if got, want := g.Shape(back[0].ID), []geo.LngLat{at(51.41, 35.70), bend, at(51.40, 35.70)}; !reflect.DeepEqual(got, want) {
 		t.Errorf("shape of the way back: got %v, want %v", got, want)
 	}
 	for lang, want := range map[string]string{"en": "Enghelab Street", "fa": "انقلاب", "zh": "انقلاب", "": "انقلاب"} {
@@ -257,7 +290,7 @@ func TestBuilderRefuses(t *testing.T) {
 	}
 	for name, s := range tests {
 		var b Builder
-		b.Node(LngLat{})
+		b.Node(geo.LngLat{})
 		if err := b.Add(s); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
@@ -286,6 +319,9 @@ func TestWriteLoad(t *testing.T) {
 		}
 		if !bytes.Equal(b.Bytes(), again.Bytes()) {
 			t.Fatalf("seed %d: what was loaded is written differently", seed)
+		}
+		if !reflect.DeepEqual(g.bans, got.bans) {
+			t.Fatalf("seed %d: bans differ after loading", seed)
 		}
 		for e := range g.EdgeCount() {
 			if !reflect.DeepEqual(g.Edge(EdgeID(e)), got.Edge(EdgeID(e))) || !reflect.DeepEqual(g.Shape(EdgeID(e)), got.Shape(EdgeID(e))) ||
@@ -318,33 +354,83 @@ func TestLoadDamaged(t *testing.T) {
 		}
 	}
 	newer := bytes.Clone(whole)
-	newer[8] = 2
+	newer[8] = Version + 1
 	if _, err := parse(newer); err == nil || errors.Is(err, ErrCorrupt) {
 		t.Errorf("a newer version: got %v, want an error that names the version, not damage", err)
 	}
 }
 
-// A later version may add sections: this one passes over them.
-func TestUnknownSection(t *testing.T) {
+// Whoever makes something of the graph may keep it in the file; it comes back, survives being written again, and
+// stands in nobody's way.
+func TestSections(t *testing.T) {
 	var b bytes.Buffer
-	if err := Write(&b, random(t, rand.New(rand.NewPCG(5, 0)), 20, 40)); err != nil {
+	g := random(t, rand.New(rand.NewPCG(5, 0)), 20, 40)
+	if err := Write(&b, g, Section{"HIER", []byte("order")}, Section{"NONE", nil}, Section{"HIER", []byte("newer")}); err != nil {
 		t.Fatal(err)
 	}
-	body := b.Bytes()[:b.Len()-32]
-	n := int(body[12])
-	grown := append([]byte{}, body[:headBytes+n*tableBytes]...)
-	grown[12]++
-	for i := range n { // everything moves by a row of the table
-		at := grown[headBytes+i*tableBytes+8:]
-		v := uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16
-		v += tableBytes
-		at[0], at[1], at[2] = byte(v), byte(v>>8), byte(v>>16)
+	again, err := parse(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
 	}
-	row := make([]byte, tableBytes)
-	copy(row, "HIER")
-	grown = append(append(grown, row...), body[headBytes+n*tableBytes:]...)
-	if _, err := decode(grown); err != nil {
-		t.Errorf("a file with one more section: %v", err)
+	for name, want := range map[string]string{"HIER": "newer", "NONE": ""} {
+		if got, ok := again.Section(name); !ok || string(got) != want {
+			t.Errorf("section %s: got %q, %v, want %q", name, got, ok, want)
+		}
+	}
+	if _, ok := again.Section("EDGE"); ok {
+		t.Error("a section of the format itself is handed out")
+	}
+	var twice bytes.Buffer
+	if err := Write(&twice, again); err != nil || !bytes.Equal(b.Bytes(), twice.Bytes()) {
+		t.Errorf("written again: %v, %d bytes, want the same %d", err, twice.Len(), b.Len())
+	}
+	for _, name := range []string{"", "abc", "abcde", "EDGE", "BANS", "a b c", "abcé", "a\x00bc"} {
+		if err := Write(io.Discard, g, Section{Name: name}); err == nil {
+			t.Errorf("section %q: got no error", name)
+		}
+	}
+}
+
+func TestBans(t *testing.T) {
+	// a --0--> b <--1--> c, and 2 from b to a
+	var build Builder
+	a, b, c := build.Node(at(51.40, 35.70)), build.Node(at(51.41, 35.70)), build.Node(at(51.42, 35.70))
+	for _, s := range []Segment{{From: a, To: b, Forward: 1}, {From: b, To: c, Forward: 1, Backward: 2}, {From: b, To: a, Forward: 3}} {
+		if err := build.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, path := range map[string][]Drive{
+		"of one":                  {{0, false}},
+		"of none":                 nil,
+		"of an unknown segment":   {{0, false}, {3, false}},
+		"of a negative segment":   {{-1, false}, {0, false}},
+		"that does not join":      {{0, false}, {1, true}},
+		"that joins tail to tail": {{1, false}, {2, false}},
+	} {
+		if err := build.Ban(path...); err == nil {
+			t.Errorf("a ban %s: got no error", name)
+		}
+	}
+	for _, path := range [][]Drive{{{1, true}, {2, false}}, {{0, false}, {1, false}, {1, true}}, {{0, false}, {2, false}}, {{0, false}, {2, false}}, {{0, true}, {0, false}}} {
+		if err := build.Ban(path...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := build.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// By node: a has a-b, b has b-c and b-a, c has c-b. Nobody can drive from b to a by segment 0.
+	want := [][]EdgeID{{0, 1, 3}, {0, 2}, {3, 2}}
+	if got := slices.Collect(g.Bans()); !reflect.DeepEqual(got, want) {
+		t.Errorf("bans: got %v, want %v", got, want)
+	}
+	if r, ok := g.Reverse(1); !ok || r != 3 {
+		t.Errorf("reverse of b-c: got %d, %v, want 3", r, ok)
+	}
+	if _, ok := g.Reverse(0); ok {
+		t.Error("a one-way street has a reverse")
 	}
 }
 
@@ -387,7 +473,7 @@ func BenchmarkRoute(b *testing.B) {
 	var build Builder
 	const n = 200
 	for i := range n * n {
-		build.Node(At(51+0.001*float64(i%n), 35+0.001*float64(i/n)))
+		build.Node(at(51+0.001*float64(i%n), 35+0.001*float64(i/n)))
 	}
 	for i := range n * n {
 		for _, to := range []struct {
