@@ -219,6 +219,7 @@ func (a *API) route() {
 	e.Use(a.door)
 	RegisterHandlers(e, a)
 	e.GET("/tiles/:z/:x/:tile", a.tile)
+	e.GET("/api/v1/coverage/:z/:x/:tile", a.coverageTile)
 	e.GET("/city/:file", a.cityFile)
 	a.echo = e
 }

@@ -64,6 +64,7 @@ func (s *staleness) after(f *geo.Feature) time.Duration {
 type question struct {
 	geo.Query
 	reasons []string // of every unit of the answer: the filters it passed
+	by      string   // "road", "line", or "" for what the server can
 }
 
 // parseNearest reads the query by hand: it is the one call that is asked for
@@ -190,8 +191,8 @@ func parseNearest(raw string) (q question, errs []FieldError, world string) {
 				q.MaxDistance = math.SmallestNonzeroFloat64 // zero is "no limit" to geo
 			}
 		case "by":
-			if value != "line" {
-				bad(name, "must be one of line")
+			if q.by = value; value != "road" && value != "line" {
+				bad(name, "must be one of road, line")
 			}
 		case "world":
 			world = value
@@ -239,6 +240,9 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	if err := rightWorld(world); err != nil {
 		return err
 	}
+	if q.by == "road" {
+		return noRoads()
+	}
 	q.Now = geo.Millis(time.Now().UnixMilli())
 	q.StaleAfter = a.stale.at(q.Now)
 	view := a.World.View()
@@ -254,7 +258,7 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	}
 	b = append(b, `],"excluded":{"stale":`...)
 	b = strconv.AppendInt(b, int64(found.Stale), 10)
-	b = append(b, `},"seq":`...)
+	b = append(b, `},"by":"line","seq":`...)
 	b = strconv.AppendUint(b, view.Seq(), 10)
 	b = append(b, '}')
 

@@ -13,6 +13,57 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for CoverageBy.
+const (
+	CoverageByLine CoverageBy = "line"
+	CoverageByRoad CoverageBy = "road"
+)
+
+// Valid indicates whether the value is a known member of the CoverageBy enum.
+func (e CoverageBy) Valid() bool {
+	switch e {
+	case CoverageByLine:
+		return true
+	case CoverageByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoverageBasis.
+const (
+	Area   CoverageBasis = "area"
+	People CoverageBasis = "people"
+)
+
+// Valid indicates whether the value is a known member of the CoverageBasis enum.
+func (e CoverageBasis) Valid() bool {
+	switch e {
+	case Area:
+		return true
+	case People:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoverageFeatureKind.
+const (
+	CoverageFeatureKindCoverage CoverageFeatureKind = "coverage"
+)
+
+// Valid indicates whether the value is a known member of the CoverageFeatureKind enum.
+func (e CoverageFeatureKind) Valid() bool {
+	switch e {
+	case CoverageFeatureKindCoverage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DatumName.
 const (
 	DatumNameBd09     DatumName = "bd09"
@@ -87,28 +138,28 @@ func (e FrameJSONMode) Valid() bool {
 
 // Defines values for GeometryType.
 const (
-	LineString      GeometryType = "LineString"
-	MultiLineString GeometryType = "MultiLineString"
-	MultiPoint      GeometryType = "MultiPoint"
-	MultiPolygon    GeometryType = "MultiPolygon"
-	Point           GeometryType = "Point"
-	Polygon         GeometryType = "Polygon"
+	GeometryTypeLineString      GeometryType = "LineString"
+	GeometryTypeMultiLineString GeometryType = "MultiLineString"
+	GeometryTypeMultiPoint      GeometryType = "MultiPoint"
+	GeometryTypeMultiPolygon    GeometryType = "MultiPolygon"
+	GeometryTypePoint           GeometryType = "Point"
+	GeometryTypePolygon         GeometryType = "Polygon"
 )
 
 // Valid indicates whether the value is a known member of the GeometryType enum.
 func (e GeometryType) Valid() bool {
 	switch e {
-	case LineString:
+	case GeometryTypeLineString:
 		return true
-	case MultiLineString:
+	case GeometryTypeMultiLineString:
 		return true
-	case MultiPoint:
+	case GeometryTypeMultiPoint:
 		return true
-	case MultiPolygon:
+	case GeometryTypeMultiPolygon:
 		return true
-	case Point:
+	case GeometryTypePoint:
 		return true
-	case Polygon:
+	case GeometryTypePolygon:
 		return true
 	default:
 		return false
@@ -265,15 +316,84 @@ func (e IncidentPropertiesKind) Valid() bool {
 	}
 }
 
+// Defines values for NearestUnitsBy.
+const (
+	NearestUnitsByLine NearestUnitsBy = "line"
+	NearestUnitsByRoad NearestUnitsBy = "road"
+)
+
+// Valid indicates whether the value is a known member of the NearestUnitsBy enum.
+func (e NearestUnitsBy) Valid() bool {
+	switch e {
+	case NearestUnitsByLine:
+		return true
+	case NearestUnitsByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NearestUnitsUnitsBy.
 const (
 	NearestUnitsUnitsByLine NearestUnitsUnitsBy = "line"
+	NearestUnitsUnitsByRoad NearestUnitsUnitsBy = "road"
 )
 
 // Valid indicates whether the value is a known member of the NearestUnitsUnitsBy enum.
 func (e NearestUnitsUnitsBy) Valid() bool {
 	switch e {
 	case NearestUnitsUnitsByLine:
+		return true
+	case NearestUnitsUnitsByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RouteGeometryType.
+const (
+	RouteGeometryTypeLineString RouteGeometryType = "LineString"
+)
+
+// Valid indicates whether the value is a known member of the RouteGeometryType enum.
+func (e RouteGeometryType) Valid() bool {
+	switch e {
+	case RouteGeometryTypeLineString:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RoutePropertiesBy.
+const (
+	RoutePropertiesByLine RoutePropertiesBy = "line"
+	RoutePropertiesByRoad RoutePropertiesBy = "road"
+)
+
+// Valid indicates whether the value is a known member of the RoutePropertiesBy enum.
+func (e RoutePropertiesBy) Valid() bool {
+	switch e {
+	case RoutePropertiesByLine:
+		return true
+	case RoutePropertiesByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RouteType.
+const (
+	RouteTypeFeature RouteType = "Feature"
+)
+
+// Valid indicates whether the value is a known member of the RouteType enum.
+func (e RouteType) Valid() bool {
+	switch e {
+	case RouteTypeFeature:
 		return true
 	default:
 		return false
@@ -505,6 +625,21 @@ func (e UnitPropertiesKind) Valid() bool {
 	}
 }
 
+// Defines values for VoidFeatureKind.
+const (
+	VoidFeatureKindVoid VoidFeatureKind = "void"
+)
+
+// Valid indicates whether the value is a known member of the VoidFeatureKind enum.
+func (e VoidFeatureKind) Valid() bool {
+	switch e {
+	case VoidFeatureKindVoid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Datum.
 const (
 	DatumBd09     Datum = "bd09"
@@ -529,17 +664,55 @@ func (e Datum) Valid() bool {
 	}
 }
 
+// Defines values for ReachBy.
+const (
+	ReachByLine ReachBy = "line"
+	ReachByRoad ReachBy = "road"
+)
+
+// Valid indicates whether the value is a known member of the ReachBy enum.
+func (e ReachBy) Valid() bool {
+	switch e {
+	case ReachByLine:
+		return true
+	case ReachByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCoverageParamsBy.
+const (
+	GetCoverageParamsByLine GetCoverageParamsBy = "line"
+	GetCoverageParamsByRoad GetCoverageParamsBy = "road"
+)
+
+// Valid indicates whether the value is a known member of the GetCoverageParamsBy enum.
+func (e GetCoverageParamsBy) Valid() bool {
+	switch e {
+	case GetCoverageParamsByLine:
+		return true
+	case GetCoverageParamsByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListFeaturesParamsKind.
 const (
 	ListFeaturesParamsKindAlarm      ListFeaturesParamsKind = "alarm"
 	ListFeaturesParamsKindAssignment ListFeaturesParamsKind = "assignment"
 	ListFeaturesParamsKindCall       ListFeaturesParamsKind = "call"
+	ListFeaturesParamsKindCoverage   ListFeaturesParamsKind = "coverage"
 	ListFeaturesParamsKindFeed       ListFeaturesParamsKind = "feed"
 	ListFeaturesParamsKindHazard     ListFeaturesParamsKind = "hazard"
 	ListFeaturesParamsKindIncident   ListFeaturesParamsKind = "incident"
 	ListFeaturesParamsKindShelter    ListFeaturesParamsKind = "shelter"
 	ListFeaturesParamsKindSite       ListFeaturesParamsKind = "site"
 	ListFeaturesParamsKindUnit       ListFeaturesParamsKind = "unit"
+	ListFeaturesParamsKindVoid       ListFeaturesParamsKind = "void"
 	ListFeaturesParamsKindZone       ListFeaturesParamsKind = "zone"
 )
 
@@ -552,6 +725,8 @@ func (e ListFeaturesParamsKind) Valid() bool {
 		return true
 	case ListFeaturesParamsKindCall:
 		return true
+	case ListFeaturesParamsKindCoverage:
+		return true
 	case ListFeaturesParamsKindFeed:
 		return true
 	case ListFeaturesParamsKindHazard:
@@ -563,6 +738,8 @@ func (e ListFeaturesParamsKind) Valid() bool {
 	case ListFeaturesParamsKindSite:
 		return true
 	case ListFeaturesParamsKindUnit:
+		return true
+	case ListFeaturesParamsKindVoid:
 		return true
 	case ListFeaturesParamsKindZone:
 		return true
@@ -901,12 +1078,15 @@ func (e CreateUnitParamsDatum) Valid() bool {
 // Defines values for NearestUnitsParamsBy.
 const (
 	NearestUnitsParamsByLine NearestUnitsParamsBy = "line"
+	NearestUnitsParamsByRoad NearestUnitsParamsBy = "road"
 )
 
 // Valid indicates whether the value is a known member of the NearestUnitsParamsBy enum.
 func (e NearestUnitsParamsBy) Valid() bool {
 	switch e {
 	case NearestUnitsParamsByLine:
+		return true
+	case NearestUnitsParamsByRoad:
 		return true
 	default:
 		return false
@@ -1001,6 +1181,9 @@ type City struct {
 	// Now The server's clock, with the offset of the city
 	Now time.Time `json:"now"`
 
+	// Roads There are roads and demand: nearest by road, routes and coverage are answered
+	Roads bool `json:"roads"`
+
 	// TimeZone IANA name
 	TimeZone   string `json:"time_zone"`
 	UtcOffsetS int    `json:"utc_offset_s"`
@@ -1011,6 +1194,74 @@ type CloseInput struct {
 	// Next The status of each unit that is still assigned
 	Next   *map[string]string `json:"next,omitempty"`
 	Reason *string            `json:"reason,omitempty"`
+}
+
+// Coverage defines model for Coverage.
+type Coverage struct {
+	Basis CoverageBasis `json:"basis"`
+
+	// BasisSource Where the demand comes from, in English: population overlay; buildings and street length
+	BasisSource string     `json:"basis_source"`
+	By          CoverageBy `json:"by"`
+
+	// Capability Empty: any unit
+	Capability   string  `json:"capability"`
+	CoveredShare float32 `json:"covered_share"`
+	Seconds      int     `json:"seconds"`
+	Seq          int64   `json:"seq"`
+
+	// Units Dispatchable units with a fresh fix that count
+	Units int `json:"units"`
+	Zones []struct {
+		CoveredShare float32 `json:"covered_share"`
+		Id           string  `json:"id"`
+
+		// Name By language, as far as there are names; {} when there is none
+		Name map[string]string `json:"name"`
+
+		// VoidSince Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
+		VoidSince *time.Time `json:"void_since,omitempty"`
+
+		// WeightShare Of the demand of the whole city
+		WeightShare float32 `json:"weight_share"`
+	} `json:"zones"`
+}
+
+// CoverageBy defines model for Coverage.By.
+type CoverageBy string
+
+// CoverageBasis defines model for CoverageBasis.
+type CoverageBasis string
+
+// CoverageFeature The feature `coverage` of the world (kind coverage, no place): what the standards of the city came to, kept by the rules, at most every ten seconds. It is in the stream and in replay.
+type CoverageFeature struct {
+	At        *time.Time          `json:"at,omitempty"`
+	Kind      CoverageFeatureKind `json:"kind"`
+	Rev       int64               `json:"rev"`
+	Standards []struct {
+		Basis      CoverageBasis `json:"basis"`
+		Capability string        `json:"capability"`
+		Seconds    int           `json:"seconds"`
+		Share      float32       `json:"share"`
+
+		// VoidZones Ids of zones
+		VoidZones []string `json:"void_zones"`
+	} `json:"standards"`
+
+	// Trend [Unix seconds, share] of the first standard, one a quarter of an hour, the last one running
+	Trend [][]float32 `json:"trend"`
+
+	// Units Dispatchable units with a fresh fix
+	Units                *int                   `json:"units,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// CoverageFeatureKind defines model for CoverageFeature.Kind.
+type CoverageFeatureKind string
+
+// CoverageShare defines model for CoverageShare.
+type CoverageShare struct {
+	CoveredShare float32 `json:"covered_share"`
 }
 
 // DatumName defines model for DatumName.
@@ -1174,14 +1425,23 @@ type HazardPatchType string
 
 // HazardProperties defines model for HazardProperties.
 type HazardProperties struct {
-	// Active Computed
-	Active               *bool                  `json:"active,omitempty"`
-	Impassable           *bool                  `json:"impassable,omitempty"`
-	Kind                 HazardPropertiesKind   `json:"kind"`
-	Name                 *string                `json:"name,omitempty"`
-	Rev                  int64                  `json:"rev"`
-	Type                 *string                `json:"type,omitempty"`
-	ValidFrom            *time.Time             `json:"valid_from,omitempty"`
+	// Active Computed: this moment lies between valid_from and valid_to
+	Active *bool `json:"active,omitempty"`
+
+	// Impassable While it is active it closes the roads that its polygon touches, or that its line follows or crosses
+	Impassable *bool                `json:"impassable,omitempty"`
+	Kind       HazardPropertiesKind `json:"kind"`
+	Name       *string              `json:"name,omitempty"`
+	Rev        int64                `json:"rev"`
+
+	// SpeedFactor Above 0. While it is active the roads in it are driven at this share of their speed; the least of several counts
+	SpeedFactor *float32 `json:"speed_factor,omitempty"`
+	Type        *string  `json:"type,omitempty"`
+
+	// ValidFrom From the start of this moment; left out: at once
+	ValidFrom *time.Time `json:"valid_from,omitempty"`
+
+	// ValidTo It ends by itself at this moment, by a recorded change; left out: when it is withdrawn
 	ValidTo              *time.Time             `json:"valid_to,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
@@ -1191,8 +1451,12 @@ type HazardPropertiesKind string
 
 // HazardPropertiesInput Members that are unknown are kept
 type HazardPropertiesInput struct {
-	Impassable           *bool                  `json:"impassable,omitempty"`
-	Name                 *string                `json:"name,omitempty"`
+	// Impassable Closes roads; left out at creation: what the type says
+	Impassable *bool   `json:"impassable,omitempty"`
+	Name       *string `json:"name,omitempty"`
+
+	// SpeedFactor Above 0; slows roads; left out at creation: what the type says
+	SpeedFactor          *float32               `json:"speed_factor,omitempty"`
 	Type                 *string                `json:"type,omitempty"`
 	ValidFrom            *time.Time             `json:"valid_from,omitempty"`
 	ValidTo              *time.Time             `json:"valid_to,omitempty"`
@@ -1329,26 +1593,68 @@ type IncidentStatusInput struct {
 	Status string  `json:"status"`
 }
 
+// MoveUps defines model for MoveUps.
+type MoveUps struct {
+	// BoundShare No choice of as many moves gains more
+	BoundShare float32 `json:"bound_share"`
+
+	// Capability Empty: any unit
+	Capability string `json:"capability"`
+
+	// CoveredShare Now
+	CoveredShare float32 `json:"covered_share"`
+	Moves        []struct {
+		EtaS int `json:"eta_s"`
+
+		// GainShare What the share of the city gains, after the moves before it
+		GainShare float32 `json:"gain_share"`
+
+		// Post The key of the site
+		Post string `json:"post"`
+
+		// PostName As the site has it; empty: it has none
+		PostName string `json:"post_name"`
+		Unit     string `json:"unit"`
+	} `json:"moves"`
+	Seconds int   `json:"seconds"`
+	Seq     int64 `json:"seq"`
+}
+
 // NearestUnits defines model for NearestUnits.
 type NearestUnits struct {
+	// By How the question was answered
+	By       NearestUnitsBy `json:"by"`
 	Excluded struct {
 		// Stale Units that fit the question but have a stale fix
 		Stale int `json:"stale"`
+
+		// Unplaced By road: units that fit the question but have no place
+		Unplaced *int `json:"unplaced,omitempty"`
+
+		// Unreachable By road: units that fit the question, but no open road leads from them to the place
+		Unreachable *int `json:"unreachable,omitempty"`
 	} `json:"excluded"`
 	Seq   int64 `json:"seq"`
 	Units []struct {
-		By        NearestUnitsUnitsBy `json:"by"`
-		DistanceM float32             `json:"distance_m"`
+		By NearestUnitsUnitsBy `json:"by"`
 
-		// EtaS Distance over the usual speed of the unit kind with lights and siren; null when the preset has none. Over a straight line, so a lower bound
+		// DistanceM Along the road for a row by road, along the line for a row by line
+		DistanceM float32 `json:"distance_m"`
+
+		// EtaS By road: the seconds of the way. By line: the distance over the usual speed of the unit kind with lights and siren, a lower bound unless it flies or sails; null when the preset has none
 		EtaS    *int    `json:"eta_s"`
 		FixAgeS float32 `json:"fix_age_s"`
 		Id      string  `json:"id"`
 
-		// Reasons Stable codes: nearest (the first), dispatchable, status:CODE, capability:CODE, agency:CODE, type:CODE
+		// Reasons Stable codes. `nearest_by_road` or `nearest` (the first), `air` or `water` (its own way), `no_road` (by line because the unit or the place is not tied to a road),
+		// `moving`, `facing_away` (it has to turn first), `closed_roads_avoided` (its shortest way is closed), `slow_roads` (a slowed road costs it time),
+		// and the filters it passed: dispatchable, status:CODE, capability:CODE, agency:CODE, type:CODE
 		Reasons []string `json:"reasons"`
 	} `json:"units"`
 }
+
+// NearestUnitsBy How the question was answered
+type NearestUnitsBy string
 
 // NearestUnitsUnitsBy defines model for NearestUnits.Units.By.
 type NearestUnitsUnitsBy string
@@ -1363,17 +1669,39 @@ type OwnTracksAnswer0 = []map[string]interface{}
 
 // Preset See fixtures/presets/README.md
 type Preset struct {
-	Agencies             []map[string]interface{} `json:"agencies"`
-	Capabilities         []map[string]interface{} `json:"capabilities"`
-	Code                 string                   `json:"code"`
-	IncidentTypes        []map[string]interface{} `json:"incident_types"`
-	Languages            []string                 `json:"languages"`
-	Scales               []map[string]interface{} `json:"scales"`
-	Statuses             []map[string]interface{} `json:"statuses"`
-	TimeZone             string                   `json:"time_zone"`
-	UnitKinds            []map[string]interface{} `json:"unit_kinds"`
-	Version              string                   `json:"version"`
-	AdditionalProperties map[string]interface{}   `json:"-"`
+	Agencies      []map[string]interface{}  `json:"agencies"`
+	Capabilities  []map[string]interface{}  `json:"capabilities"`
+	Code          string                    `json:"code"`
+	Coverage      *PresetCoverage           `json:"coverage,omitempty"`
+	HazardTypes   *[]map[string]interface{} `json:"hazard_types,omitempty"`
+	IncidentTypes []map[string]interface{}  `json:"incident_types"`
+	Languages     []string                  `json:"languages"`
+
+	// Profiles How kinds of units drive: see fixtures/presets/README.md
+	Profiles             *[]map[string]interface{} `json:"profiles,omitempty"`
+	Scales               []map[string]interface{}  `json:"scales"`
+	Statuses             []map[string]interface{}  `json:"statuses"`
+	TimeZone             string                    `json:"time_zone"`
+	UnitKinds            []map[string]interface{}  `json:"unit_kinds"`
+	Version              string                    `json:"version"`
+	AdditionalProperties map[string]interface{}    `json:"-"`
+}
+
+// PresetCoverage defines model for PresetCoverage.
+type PresetCoverage struct {
+	// Posts Kinds of sites that a unit may be moved up to
+	Posts                []string                        `json:"posts"`
+	Standards            []PresetCoverage_Standards_Item `json:"standards"`
+	VoidAfterS           int                             `json:"void_after_s"`
+	VoidBelow            float32                         `json:"void_below"`
+	AdditionalProperties map[string]interface{}          `json:"-"`
+}
+
+// PresetCoverage_Standards_Item defines model for PresetCoverage.standards.Item.
+type PresetCoverage_Standards_Item struct {
+	Capability           string                 `json:"capability"`
+	Seconds              int                    `json:"seconds"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // Problem What went wrong (RFC 9457)
@@ -1414,6 +1742,46 @@ type ReleaseInput struct {
 	Reason *string            `json:"reason,omitempty"`
 	Units  *[]string          `json:"units,omitempty"`
 }
+
+// Route A GeoJSON Feature
+type Route struct {
+	Geometry struct {
+		Coordinates [][]float64       `json:"coordinates"`
+		Type        RouteGeometryType `json:"type"`
+	} `json:"geometry"`
+	Properties struct {
+		By        RoutePropertiesBy `json:"by"`
+		DistanceM float32           `json:"distance_m"`
+
+		// DurationS null by line, when the preset has no speed for the kind
+		DurationS *int   `json:"duration_s"`
+		Incident  string `json:"incident,omitempty"`
+
+		// Reasons Stable codes: air, water, no_road, closed_roads_avoided, slow_roads
+		Reasons []string `json:"reasons"`
+		Seq     int64    `json:"seq"`
+
+		// Steps The streets in their order; by line: one without a name
+		Steps []struct {
+			DistanceM float32 `json:"distance_m"`
+			DurationS float32 `json:"duration_s"`
+
+			// Name In the language asked, else in the local one; empty: the street has none
+			Name string `json:"name"`
+		} `json:"steps"`
+		Unit string `json:"unit,omitempty"`
+	} `json:"properties"`
+	Type RouteType `json:"type"`
+}
+
+// RouteGeometryType defines model for Route.Geometry.Type.
+type RouteGeometryType string
+
+// RoutePropertiesBy defines model for Route.Properties.By.
+type RoutePropertiesBy string
+
+// RouteType defines model for Route.Type.
+type RouteType string
 
 // Sealed A personal field. Read: only that it is there.
 type Sealed struct {
@@ -1696,6 +2064,70 @@ type UnitStatusInput struct {
 	Status   *string `json:"status,omitempty"`
 }
 
+// VoidFeature A zone that no dispatchable unit of a capability reaches in time (kind void, key `void:CAPABILITY:ZONE`, no place), kept by the rules. When it has lasted as long
+// as the preset says it raises the alarm of type `void`; when more than three stand, one alarm `void_surge` instead.
+type VoidFeature struct {
+	Alarmed              *bool                  `json:"alarmed,omitempty"`
+	Capability           string                 `json:"capability"`
+	Kind                 VoidFeatureKind        `json:"kind"`
+	Names                *map[string]string     `json:"names,omitempty"`
+	Rev                  int64                  `json:"rev"`
+	Seconds              int                    `json:"seconds"`
+	Since                time.Time              `json:"since"`
+	Zone                 string                 `json:"zone"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// VoidFeatureKind defines model for VoidFeature.Kind.
+type VoidFeatureKind string
+
+// WhatIf defines model for WhatIf.
+type WhatIf struct {
+	After  CoverageShare `json:"after"`
+	Before CoverageShare `json:"before"`
+
+	// ByCapability The greatest loss first; one row when `capability` was given
+	ByCapability []struct {
+		After      CoverageShare `json:"after"`
+		Before     CoverageShare `json:"before"`
+		Capability string        `json:"capability"`
+		Seconds    int           `json:"seconds"`
+	} `json:"by_capability"`
+
+	// Capability Empty: any unit
+	Capability string `json:"capability"`
+
+	// Cells Centres of the lost cells, the heaviest first: [[lon,lat],…]
+	Cells       [][]float64 `json:"cells"`
+	GainedCells int         `json:"gained_cells"`
+
+	// LostCells Cells that are covered now and would not be
+	LostCells int `json:"lost_cells"`
+
+	// LostShare Their share of the demand of the whole city
+	LostShare float32 `json:"lost_share"`
+	Seconds   int     `json:"seconds"`
+	Seq       int64   `json:"seq"`
+}
+
+// WhatIfInput defines model for WhatIfInput.
+type WhatIfInput struct {
+	Add *[]struct {
+		Lat float64 `json:"lat"`
+		Lon float64 `json:"lon"`
+
+		// Type A kind of unit of the preset
+		Type string `json:"type"`
+	} `json:"add,omitempty"`
+	Capability *string `json:"capability,omitempty"`
+
+	// Remove Keys of units
+	Remove *[]string `json:"remove,omitempty"`
+
+	// Seconds Default: the city's standard for the capability, else its first standard
+	Seconds *int `json:"seconds,omitempty"`
+}
+
 // Bbox defines model for Bbox.
 type Bbox = []float64
 
@@ -1723,6 +2155,15 @@ type Kinds = []string
 // Limit defines model for Limit.
 type Limit = int
 
+// ReachBy defines model for ReachBy.
+type ReachBy string
+
+// ReachCapability defines model for ReachCapability.
+type ReachCapability = string
+
+// ReachSeconds defines model for ReachSeconds.
+type ReachSeconds = int
+
 // World defines model for World.
 type World = string
 
@@ -1747,8 +2188,14 @@ type Method = Problem
 // Missing What went wrong (RFC 9457)
 type Missing = Problem
 
+// NoRoads What went wrong (RFC 9457)
+type NoRoads = Problem
+
 // Reused What went wrong (RFC 9457)
 type Reused = Problem
+
+// RoadsBehind What went wrong (RFC 9457)
+type RoadsBehind = Problem
 
 // SignIn What went wrong (RFC 9457)
 type SignIn = Problem
@@ -1791,6 +2238,45 @@ type AckAlarmParams struct {
 
 // GetCityParams defines parameters for GetCity.
 type GetCityParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+}
+
+// GetCoverageParams defines parameters for GetCoverage.
+type GetCoverageParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Seconds Within how many seconds; default: the city's standard for the capability, else its first standard
+	Seconds *ReachSeconds `form:"seconds,omitempty" json:"seconds,omitempty"`
+
+	// Capability By units that have this capability; default: by any unit
+	Capability *ReachCapability `form:"capability,omitempty" json:"capability,omitempty"`
+
+	// By road, with the closures of this moment; line, a circle of the unit's speed over the usual detour. Default: road when the server has a city with roads, else line
+	By *GetCoverageParamsBy `form:"by,omitempty" json:"by,omitempty"`
+}
+
+// GetCoverageParamsBy defines parameters for GetCoverage.
+type GetCoverageParamsBy string
+
+// MoveUpsParams defines parameters for MoveUps.
+type MoveUpsParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Seconds Within how many seconds; default: the city's standard for the capability, else its first standard
+	Seconds *ReachSeconds `form:"seconds,omitempty" json:"seconds,omitempty"`
+
+	// Capability By units that have this capability; default: by any unit
+	Capability *ReachCapability `form:"capability,omitempty" json:"capability,omitempty"`
+
+	// Max How many moves at most
+	Max *int `form:"max,omitempty" json:"max,omitempty"`
+}
+
+// WhatIfParams defines parameters for WhatIf.
+type WhatIfParams struct {
 	// World Only the live one so far; another is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
@@ -2048,6 +2534,30 @@ type GetPresetParams struct {
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetRouteParams defines parameters for GetRoute.
+type GetRouteParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Unit The key of a unit
+	Unit *string `form:"unit,omitempty" json:"unit,omitempty"`
+
+	// From lon,lat in degrees
+	From *[]float64 `form:"from,omitempty" json:"from,omitempty"`
+
+	// Incident The key of an incident
+	Incident *string `form:"incident,omitempty" json:"incident,omitempty"`
+
+	// To lon,lat in degrees
+	To *[]float64 `form:"to,omitempty" json:"to,omitempty"`
+
+	// Type A kind of unit, with `from`
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Lang Language of the street names; default: the first of the preset
+	Lang *string `form:"lang,omitempty" json:"lang,omitempty"`
 }
 
 // ListSheltersParams defines parameters for ListShelters.
@@ -2313,10 +2823,10 @@ type NearestUnitsParams struct {
 	// Type Only units of this type
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// MaxM Only units within this many metres
+	// MaxM Only units within this many metres, measured as `distance_m` of the row is
 	MaxM *float64 `form:"max_m,omitempty" json:"max_m,omitempty"`
 
-	// By How distance is measured: line, a straight line over the ground
+	// By How distance is measured: road; line, a straight line over the ground. Default: road when the server has a city with roads, else line
 	By *NearestUnitsParamsBy `form:"by,omitempty" json:"by,omitempty"`
 }
 
@@ -2458,6 +2968,9 @@ type OwntracksParams struct {
 
 // AckAlarmJSONRequestBody defines body for AckAlarm for application/json ContentType.
 type AckAlarmJSONRequestBody = AckInput
+
+// WhatIfJSONRequestBody defines body for WhatIf for application/json ContentType.
+type WhatIfJSONRequestBody = WhatIfInput
 
 // CreateHazardApplicationGeoPlusJSONRequestBody defines body for CreateHazard for application/geo+json ContentType.
 type CreateHazardApplicationGeoPlusJSONRequestBody = HazardInput
@@ -2644,6 +3157,145 @@ func (a Caller) MarshalJSON() ([]byte, error) {
 		object["phone"], err = json.Marshal(a.Phone)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'phone': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for CoverageFeature. Returns the specified
+// element and whether it was found
+func (a CoverageFeature) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for CoverageFeature
+func (a *CoverageFeature) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for CoverageFeature to handle AdditionalProperties
+func (a *CoverageFeature) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["at"]; found {
+		err = json.Unmarshal(raw, &a.At)
+		if err != nil {
+			return fmt.Errorf("error reading 'at': %w", err)
+		}
+		delete(object, "at")
+	}
+
+	if raw, found := object["kind"]; found {
+		err = json.Unmarshal(raw, &a.Kind)
+		if err != nil {
+			return fmt.Errorf("error reading 'kind': %w", err)
+		}
+		delete(object, "kind")
+	}
+
+	if raw, found := object["rev"]; found {
+		err = json.Unmarshal(raw, &a.Rev)
+		if err != nil {
+			return fmt.Errorf("error reading 'rev': %w", err)
+		}
+		delete(object, "rev")
+	}
+
+	if raw, found := object["standards"]; found {
+		err = json.Unmarshal(raw, &a.Standards)
+		if err != nil {
+			return fmt.Errorf("error reading 'standards': %w", err)
+		}
+		delete(object, "standards")
+	}
+
+	if raw, found := object["trend"]; found {
+		err = json.Unmarshal(raw, &a.Trend)
+		if err != nil {
+			return fmt.Errorf("error reading 'trend': %w", err)
+		}
+		delete(object, "trend")
+	}
+
+	if raw, found := object["units"]; found {
+		err = json.Unmarshal(raw, &a.Units)
+		if err != nil {
+			return fmt.Errorf("error reading 'units': %w", err)
+		}
+		delete(object, "units")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for CoverageFeature to handle AdditionalProperties
+func (a CoverageFeature) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.At != nil {
+		object["at"], err = json.Marshal(a.At)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'at': %w", err)
+		}
+	}
+
+	object["kind"], err = json.Marshal(a.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'kind': %w", err)
+	}
+
+	object["rev"], err = json.Marshal(a.Rev)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'rev': %w", err)
+	}
+
+	if a.Standards != nil {
+		object["standards"], err = json.Marshal(a.Standards)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'standards': %w", err)
+		}
+	}
+
+	if a.Trend != nil {
+		object["trend"], err = json.Marshal(a.Trend)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'trend': %w", err)
+		}
+	}
+
+	if a.Units != nil {
+		object["units"], err = json.Marshal(a.Units)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'units': %w", err)
 		}
 	}
 
@@ -3356,6 +4008,14 @@ func (a *HazardProperties) UnmarshalJSON(b []byte) error {
 		delete(object, "rev")
 	}
 
+	if raw, found := object["speed_factor"]; found {
+		err = json.Unmarshal(raw, &a.SpeedFactor)
+		if err != nil {
+			return fmt.Errorf("error reading 'speed_factor': %w", err)
+		}
+		delete(object, "speed_factor")
+	}
+
 	if raw, found := object["type"]; found {
 		err = json.Unmarshal(raw, &a.Type)
 		if err != nil {
@@ -3430,6 +4090,13 @@ func (a HazardProperties) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("error marshaling 'rev': %w", err)
 	}
 
+	if a.SpeedFactor != nil {
+		object["speed_factor"], err = json.Marshal(a.SpeedFactor)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'speed_factor': %w", err)
+		}
+	}
+
 	if a.Type != nil {
 		object["type"], err = json.Marshal(a.Type)
 		if err != nil {
@@ -3501,6 +4168,14 @@ func (a *HazardPropertiesInput) UnmarshalJSON(b []byte) error {
 		delete(object, "name")
 	}
 
+	if raw, found := object["speed_factor"]; found {
+		err = json.Unmarshal(raw, &a.SpeedFactor)
+		if err != nil {
+			return fmt.Errorf("error reading 'speed_factor': %w", err)
+		}
+		delete(object, "speed_factor")
+	}
+
 	if raw, found := object["type"]; found {
 		err = json.Unmarshal(raw, &a.Type)
 		if err != nil {
@@ -3555,6 +4230,13 @@ func (a HazardPropertiesInput) MarshalJSON() ([]byte, error) {
 		object["name"], err = json.Marshal(a.Name)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'name': %w", err)
+		}
+	}
+
+	if a.SpeedFactor != nil {
+		object["speed_factor"], err = json.Marshal(a.SpeedFactor)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'speed_factor': %w", err)
 		}
 	}
 
@@ -4099,6 +4781,22 @@ func (a *Preset) UnmarshalJSON(b []byte) error {
 		delete(object, "code")
 	}
 
+	if raw, found := object["coverage"]; found {
+		err = json.Unmarshal(raw, &a.Coverage)
+		if err != nil {
+			return fmt.Errorf("error reading 'coverage': %w", err)
+		}
+		delete(object, "coverage")
+	}
+
+	if raw, found := object["hazard_types"]; found {
+		err = json.Unmarshal(raw, &a.HazardTypes)
+		if err != nil {
+			return fmt.Errorf("error reading 'hazard_types': %w", err)
+		}
+		delete(object, "hazard_types")
+	}
+
 	if raw, found := object["incident_types"]; found {
 		err = json.Unmarshal(raw, &a.IncidentTypes)
 		if err != nil {
@@ -4113,6 +4811,14 @@ func (a *Preset) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'languages': %w", err)
 		}
 		delete(object, "languages")
+	}
+
+	if raw, found := object["profiles"]; found {
+		err = json.Unmarshal(raw, &a.Profiles)
+		if err != nil {
+			return fmt.Errorf("error reading 'profiles': %w", err)
+		}
+		delete(object, "profiles")
 	}
 
 	if raw, found := object["scales"]; found {
@@ -4193,6 +4899,20 @@ func (a Preset) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("error marshaling 'code': %w", err)
 	}
 
+	if a.Coverage != nil {
+		object["coverage"], err = json.Marshal(a.Coverage)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'coverage': %w", err)
+		}
+	}
+
+	if a.HazardTypes != nil {
+		object["hazard_types"], err = json.Marshal(a.HazardTypes)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'hazard_types': %w", err)
+		}
+	}
+
 	if a.IncidentTypes != nil {
 		object["incident_types"], err = json.Marshal(a.IncidentTypes)
 		if err != nil {
@@ -4204,6 +4924,13 @@ func (a Preset) MarshalJSON() ([]byte, error) {
 		object["languages"], err = json.Marshal(a.Languages)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'languages': %w", err)
+		}
+	}
+
+	if a.Profiles != nil {
+		object["profiles"], err = json.Marshal(a.Profiles)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'profiles': %w", err)
 		}
 	}
 
@@ -4236,6 +4963,194 @@ func (a Preset) MarshalJSON() ([]byte, error) {
 	object["version"], err = json.Marshal(a.Version)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'version': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for PresetCoverage. Returns the specified
+// element and whether it was found
+func (a PresetCoverage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for PresetCoverage
+func (a *PresetCoverage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for PresetCoverage to handle AdditionalProperties
+func (a *PresetCoverage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["posts"]; found {
+		err = json.Unmarshal(raw, &a.Posts)
+		if err != nil {
+			return fmt.Errorf("error reading 'posts': %w", err)
+		}
+		delete(object, "posts")
+	}
+
+	if raw, found := object["standards"]; found {
+		err = json.Unmarshal(raw, &a.Standards)
+		if err != nil {
+			return fmt.Errorf("error reading 'standards': %w", err)
+		}
+		delete(object, "standards")
+	}
+
+	if raw, found := object["void_after_s"]; found {
+		err = json.Unmarshal(raw, &a.VoidAfterS)
+		if err != nil {
+			return fmt.Errorf("error reading 'void_after_s': %w", err)
+		}
+		delete(object, "void_after_s")
+	}
+
+	if raw, found := object["void_below"]; found {
+		err = json.Unmarshal(raw, &a.VoidBelow)
+		if err != nil {
+			return fmt.Errorf("error reading 'void_below': %w", err)
+		}
+		delete(object, "void_below")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for PresetCoverage to handle AdditionalProperties
+func (a PresetCoverage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Posts != nil {
+		object["posts"], err = json.Marshal(a.Posts)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'posts': %w", err)
+		}
+	}
+
+	if a.Standards != nil {
+		object["standards"], err = json.Marshal(a.Standards)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'standards': %w", err)
+		}
+	}
+
+	object["void_after_s"], err = json.Marshal(a.VoidAfterS)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'void_after_s': %w", err)
+	}
+
+	object["void_below"], err = json.Marshal(a.VoidBelow)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'void_below': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for PresetCoverage_Standards_Item. Returns the specified
+// element and whether it was found
+func (a PresetCoverage_Standards_Item) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for PresetCoverage_Standards_Item
+func (a *PresetCoverage_Standards_Item) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for PresetCoverage_Standards_Item to handle AdditionalProperties
+func (a *PresetCoverage_Standards_Item) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["capability"]; found {
+		err = json.Unmarshal(raw, &a.Capability)
+		if err != nil {
+			return fmt.Errorf("error reading 'capability': %w", err)
+		}
+		delete(object, "capability")
+	}
+
+	if raw, found := object["seconds"]; found {
+		err = json.Unmarshal(raw, &a.Seconds)
+		if err != nil {
+			return fmt.Errorf("error reading 'seconds': %w", err)
+		}
+		delete(object, "seconds")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for PresetCoverage_Standards_Item to handle AdditionalProperties
+func (a PresetCoverage_Standards_Item) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["capability"], err = json.Marshal(a.Capability)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'capability': %w", err)
+	}
+
+	object["seconds"], err = json.Marshal(a.Seconds)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'seconds': %w", err)
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -5213,6 +6128,167 @@ func (a UnitPropertiesInput) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// Getter for additional properties for VoidFeature. Returns the specified
+// element and whether it was found
+func (a VoidFeature) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for VoidFeature
+func (a *VoidFeature) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for VoidFeature to handle AdditionalProperties
+func (a *VoidFeature) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["alarmed"]; found {
+		err = json.Unmarshal(raw, &a.Alarmed)
+		if err != nil {
+			return fmt.Errorf("error reading 'alarmed': %w", err)
+		}
+		delete(object, "alarmed")
+	}
+
+	if raw, found := object["capability"]; found {
+		err = json.Unmarshal(raw, &a.Capability)
+		if err != nil {
+			return fmt.Errorf("error reading 'capability': %w", err)
+		}
+		delete(object, "capability")
+	}
+
+	if raw, found := object["kind"]; found {
+		err = json.Unmarshal(raw, &a.Kind)
+		if err != nil {
+			return fmt.Errorf("error reading 'kind': %w", err)
+		}
+		delete(object, "kind")
+	}
+
+	if raw, found := object["names"]; found {
+		err = json.Unmarshal(raw, &a.Names)
+		if err != nil {
+			return fmt.Errorf("error reading 'names': %w", err)
+		}
+		delete(object, "names")
+	}
+
+	if raw, found := object["rev"]; found {
+		err = json.Unmarshal(raw, &a.Rev)
+		if err != nil {
+			return fmt.Errorf("error reading 'rev': %w", err)
+		}
+		delete(object, "rev")
+	}
+
+	if raw, found := object["seconds"]; found {
+		err = json.Unmarshal(raw, &a.Seconds)
+		if err != nil {
+			return fmt.Errorf("error reading 'seconds': %w", err)
+		}
+		delete(object, "seconds")
+	}
+
+	if raw, found := object["since"]; found {
+		err = json.Unmarshal(raw, &a.Since)
+		if err != nil {
+			return fmt.Errorf("error reading 'since': %w", err)
+		}
+		delete(object, "since")
+	}
+
+	if raw, found := object["zone"]; found {
+		err = json.Unmarshal(raw, &a.Zone)
+		if err != nil {
+			return fmt.Errorf("error reading 'zone': %w", err)
+		}
+		delete(object, "zone")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for VoidFeature to handle AdditionalProperties
+func (a VoidFeature) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Alarmed != nil {
+		object["alarmed"], err = json.Marshal(a.Alarmed)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'alarmed': %w", err)
+		}
+	}
+
+	object["capability"], err = json.Marshal(a.Capability)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'capability': %w", err)
+	}
+
+	object["kind"], err = json.Marshal(a.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'kind': %w", err)
+	}
+
+	if a.Names != nil {
+		object["names"], err = json.Marshal(a.Names)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'names': %w", err)
+		}
+	}
+
+	object["rev"], err = json.Marshal(a.Rev)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'rev': %w", err)
+	}
+
+	object["seconds"], err = json.Marshal(a.Seconds)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'seconds': %w", err)
+	}
+
+	object["since"], err = json.Marshal(a.Since)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'since': %w", err)
+	}
+
+	object["zone"], err = json.Marshal(a.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'zone': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
 // Getter for additional properties for OwntracksJSONBody. Returns the specified
 // element and whether it was found
 func (a OwntracksJSONBody) Get(fieldName string) (value interface{}, found bool) {
@@ -5420,6 +6496,15 @@ type ServerInterface interface {
 	// GetCity Name, place and time of the city
 	// (GET /api/v1/city)
 	GetCity(ctx echo.Context, params GetCityParams) error
+	// GetCoverage Which share of the city a dispatchable unit reaches in time
+	// (GET /api/v1/coverage)
+	GetCoverage(ctx echo.Context, params GetCoverageParams) error
+	// MoveUps Which unit should move to which post
+	// (GET /api/v1/coverage/moveups)
+	MoveUps(ctx echo.Context, params MoveUpsParams) error
+	// WhatIf What covering the city would lose or gain
+	// (POST /api/v1/coverage/whatif)
+	WhatIf(ctx echo.Context, params WhatIfParams) error
 	// ListFeatures Features of any kind, from memory
 	// (GET /api/v1/features)
 	ListFeatures(ctx echo.Context, params ListFeaturesParams) error
@@ -5477,6 +6562,9 @@ type ServerInterface interface {
 	// GetPreset Codes, labels, scales and colours of the country or city
 	// (GET /api/v1/preset)
 	GetPreset(ctx echo.Context, params GetPresetParams) error
+	// GetRoute The way of a unit, with the closures of this moment
+	// (GET /api/v1/route)
+	GetRoute(ctx echo.Context, params GetRouteParams) error
 	// ListShelters All shelters
 	// (GET /api/v1/shelters)
 	ListShelters(ctx echo.Context, params ListSheltersParams) error
@@ -5672,6 +6760,102 @@ func (w *ServerInterfaceWrapper) GetCity(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCity(ctx, params)
+	return err
+}
+
+// GetCoverage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCoverage(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCoverageParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "seconds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seconds", ctx.QueryParams(), &params.Seconds, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter seconds: %s", err))
+	}
+
+	// ------------- Optional query parameter "capability" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "capability", ctx.QueryParams(), &params.Capability, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter capability: %s", err))
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter by: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCoverage(ctx, params)
+	return err
+}
+
+// MoveUps converts echo context to params.
+func (w *ServerInterfaceWrapper) MoveUps(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MoveUpsParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "seconds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seconds", ctx.QueryParams(), &params.Seconds, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter seconds: %s", err))
+	}
+
+	// ------------- Optional query parameter "capability" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "capability", ctx.QueryParams(), &params.Capability, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter capability: %s", err))
+	}
+
+	// ------------- Optional query parameter "max" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max", ctx.QueryParams(), &params.Max, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MoveUps(ctx, params)
+	return err
+}
+
+// WhatIf converts echo context to params.
+func (w *ServerInterfaceWrapper) WhatIf(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WhatIfParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WhatIf(ctx, params)
 	return err
 }
 
@@ -6599,6 +7783,66 @@ func (w *ServerInterfaceWrapper) GetPreset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetPreset(ctx, params)
+	return err
+}
+
+// GetRoute converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRoute(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRouteParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "unit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unit", ctx.QueryParams(), &params.Unit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter unit: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "incident" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "incident", ctx.QueryParams(), &params.Incident, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incident: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "lang" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", ctx.QueryParams(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lang: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRoute(ctx, params)
 	return err
 }
 
@@ -7997,6 +9241,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/sites/:id", wrapper.GetSite, options.OperationMiddlewares["getSite"]...)
 	router.PATCH(options.BaseURL+"/api/v1/sites/:id", wrapper.PatchSite, options.OperationMiddlewares["patchSite"]...)
 	router.PUT(options.BaseURL+"/api/v1/sites/:id", wrapper.PutSite, options.OperationMiddlewares["putSite"]...)
+	router.GET(options.BaseURL+"/api/v1/route", wrapper.GetRoute, options.OperationMiddlewares["getRoute"]...)
+	router.GET(options.BaseURL+"/api/v1/coverage", wrapper.GetCoverage, options.OperationMiddlewares["getCoverage"]...)
+	router.POST(options.BaseURL+"/api/v1/coverage/whatif", wrapper.WhatIf, options.OperationMiddlewares["whatIf"]...)
+	router.GET(options.BaseURL+"/api/v1/coverage/moveups", wrapper.MoveUps, options.OperationMiddlewares["moveUps"]...)
 	router.GET(options.BaseURL+"/api/v1/alarms", wrapper.ListAlarms, options.OperationMiddlewares["listAlarms"]...)
 	router.POST(options.BaseURL+"/api/v1/alarms/:id/ack", wrapper.AckAlarm, options.OperationMiddlewares["ackAlarm"]...)
 	router.GET(options.BaseURL+"/api/v1/preset", wrapper.GetPreset, options.OperationMiddlewares["getPreset"]...)

@@ -97,10 +97,8 @@ func loadSpec(doc []byte) (*spec, error) {
 
 // echoPath writes a path of the document as the router has it.
 func echoPath(path string) string {
-	if path == "/tiles/{z}/{x}/{y}.pbf" { // the router has no parameter with an ending
-		return "/tiles/:z/:x/:tile"
-	}
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+	// The router has no parameter with an ending.
+	return strings.NewReplacer("{y}.pbf", ":tile", "{y}.png", ":tile", "{", ":", "}", "").Replace(path)
 }
 
 // check says what is wrong with the query of a call. Parameters that are empty

@@ -78,8 +78,16 @@ export interface paths {
         };
         /**
          * Who is nearest
-         * @description Great-circle distance from memory, equal to what a scan of all units would give. Units whose fix is stale are
-         *     left out and counted in `excluded.stale`.
+         * @description `by=road` (the default when the server has a city): seconds over the roads, with one-ways, turns, the speeds of the
+         *     unit's own profile and the closures of this moment, from where the unit is and the way it faces; exact over every unit that
+         *     fits the question. Units that fly or sail go by line at their own speed and stand among the others. A unit that is not tied to a
+         *     road, or every unit when the place is not, stands by line after all who are: its seconds are a lower bound, and it says
+         *     `no_road`. Units that no open road leads from are left out and counted in `excluded.unreachable`.
+         *
+         *     `by=line`: great-circle distance, equal to what a scan of all units would give.
+         *
+         *     Units whose fix is stale are left out and counted in `excluded.stale`. The answer never knows older closures than its
+         *     `Rasad-Seq`; when they are not worked in within two seconds it is 503 `roads-behind`.
          */
         get: operations["nearestUnits"];
         put?: never;
@@ -388,6 +396,113 @@ export interface paths {
         head?: never;
         /** Change parts of a site (RFC 7396) */
         patch: operations["patchSite"];
+        trace?: never;
+    };
+    "/api/v1/route": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The way of a unit, with the closures of this moment
+         * @description From a unit or a place (`unit` or `from`) to an incident or a place (`incident` or `to`). A unit drives as its kind does; from a
+         *     place, `type` says as which kind of unit (the first road profile of the preset when it is left out). Units that fly or sail, and places
+         *     that are not tied to a road, get a straight line that says so (`by` is `line`). 409 `unreachable` when no open road leads there.
+         */
+        get: operations["getRoute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which share of the city a dispatchable unit reaches in time
+         * @description Kept up to date in memory as units move, change status and fall silent, and as roads close. `basis` says what the share is of:
+         *     `people` or `area` (the named stand-in when the city has no figures of people).
+         */
+        get: operations["getCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/whatif": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What covering the city would lose or gain
+         * @description Changes nothing. Without `capability`: every capability of the units that are removed or added, the greatest loss first, in `by_capability`;
+         *     `before`, `after` and the cells are then those of the first. A unit to be removed that covers nothing now (it is busy, stale or
+         *     without a place) costs nothing.
+         */
+        post: operations["whatIf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/moveups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which unit should move to which post
+         * @description Posts are the sites of the kinds that the preset calls posts. Moves are chosen one after the other, each the best after those before it, counting what
+         *     the unit leaves behind; `bound_share` is more than no choice of as many moves can gain.
+         */
+        get: operations["moveUps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/coverage/{z}/{x}/{y}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A raster tile of the holes
+         * @description 256 pixels, transparent where the place is covered or nobody is there; holes are hatched, denser where there is more demand. `Rasad-Seq` and the ETag
+         *     tell when it is another one; add `seq` to the address to get past caches.
+         */
+        get: operations["coverageTile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/alarms": {
@@ -870,12 +985,21 @@ export interface components {
             rev: number;
             name?: string;
             type?: string;
+            /** @description While it is active it closes the roads that its polygon touches, or that its line follows or crosses */
             impassable?: boolean;
-            /** Format: date-time */
+            /** @description Above 0. While it is active the roads in it are driven at this share of their speed; the least of several counts */
+            speed_factor?: number;
+            /**
+             * Format: date-time
+             * @description From the start of this moment; left out: at once
+             */
             valid_from?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description It ends by itself at this moment, by a recorded change; left out: when it is withdrawn
+             */
             valid_to?: string;
-            /** @description Computed */
+            /** @description Computed: this moment lies between valid_from and valid_to */
             active?: boolean;
         } & {
             [key: string]: unknown;
@@ -884,7 +1008,10 @@ export interface components {
         HazardPropertiesInput: {
             name?: string;
             type?: string;
+            /** @description Closes roads; left out at creation: what the type says */
             impassable?: boolean;
+            /** @description Above 0; slows roads; left out at creation: what the type says */
+            speed_factor?: number;
             /** Format: date-time */
             valid_from?: string;
             /** Format: date-time */
@@ -1070,21 +1197,203 @@ export interface components {
         NearestUnits: {
             units: {
                 id: string;
+                /** @description Along the road for a row by road, along the line for a row by line */
                 distance_m: number;
-                /** @description Distance over the usual speed of the unit kind with lights and siren; null when the preset has none. Over a straight line, so a lower bound */
+                /** @description By road: the seconds of the way. By line: the distance over the usual speed of the unit kind with lights and siren, a lower bound unless it flies or sails; null when the preset has none */
                 eta_s: number | null;
                 /** @enum {string} */
-                by: "line";
+                by: "road" | "line";
                 fix_age_s: number;
-                /** @description Stable codes: nearest (the first), dispatchable, status:CODE, capability:CODE, agency:CODE, type:CODE */
+                /**
+                 * @description Stable codes. `nearest_by_road` or `nearest` (the first), `air` or `water` (its own way), `no_road` (by line because the unit or the place is not tied to a road),
+                 *     `moving`, `facing_away` (it has to turn first), `closed_roads_avoided` (its shortest way is closed), `slow_roads` (a slowed road costs it time),
+                 *     and the filters it passed: dispatchable, status:CODE, capability:CODE, agency:CODE, type:CODE
+                 */
                 reasons: string[];
             }[];
             excluded: {
                 /** @description Units that fit the question but have a stale fix */
                 stale: number;
+                /** @description By road: units that fit the question but have no place */
+                unplaced?: number;
+                /** @description By road: units that fit the question, but no open road leads from them to the place */
+                unreachable?: number;
             };
+            /**
+             * @description How the question was answered
+             * @enum {string}
+             */
+            by: "road" | "line";
             /** Format: int64 */
             seq: number;
+        };
+        /** @description A GeoJSON Feature */
+        Route: {
+            /** @enum {string} */
+            type: "Feature";
+            geometry: {
+                /** @enum {string} */
+                type: "LineString";
+                coordinates: number[][];
+            };
+            properties: {
+                unit?: string;
+                incident?: string;
+                /** @enum {string} */
+                by: "road" | "line";
+                distance_m: number;
+                /** @description null by line, when the preset has no speed for the kind */
+                duration_s: number | null;
+                /** @description The streets in their order; by line: one without a name */
+                steps: {
+                    /** @description In the language asked, else in the local one; empty: the street has none */
+                    name: string;
+                    distance_m: number;
+                    duration_s: number;
+                }[];
+                /** @description Stable codes: air, water, no_road, closed_roads_avoided, slow_roads */
+                reasons: string[];
+                /** Format: int64 */
+                seq: number;
+            };
+        };
+        /** @enum {string} */
+        CoverageBasis: "people" | "area";
+        Coverage: {
+            covered_share: number;
+            basis: components["schemas"]["CoverageBasis"];
+            /** @description Where the demand comes from, in English: population overlay; buildings and street length */
+            basis_source: string;
+            /** @enum {string} */
+            by: "road" | "line";
+            seconds: number;
+            /** @description Empty: any unit */
+            capability: string;
+            /** @description Dispatchable units with a fresh fix that count */
+            units: number;
+            zones: {
+                id: string;
+                /** @description By language, as far as there are names; {} when there is none */
+                name: {
+                    [key: string]: string;
+                };
+                covered_share: number;
+                /** @description Of the demand of the whole city */
+                weight_share: number;
+                /**
+                 * Format: date-time
+                 * @description Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
+                 */
+                void_since?: string;
+            }[];
+            /** Format: int64 */
+            seq: number;
+        };
+        CoverageShare: {
+            covered_share: number;
+        };
+        WhatIfInput: {
+            /** @description Default: the city's standard for the capability, else its first standard */
+            seconds?: number;
+            capability?: string;
+            /** @description Keys of units */
+            remove?: string[];
+            add?: {
+                /** Format: double */
+                lon: number;
+                /** Format: double */
+                lat: number;
+                /** @description A kind of unit of the preset */
+                type: string;
+            }[];
+        };
+        WhatIf: {
+            before: components["schemas"]["CoverageShare"];
+            after: components["schemas"]["CoverageShare"];
+            seconds: number;
+            /** @description Empty: any unit */
+            capability: string;
+            /** @description Cells that are covered now and would not be */
+            lost_cells: number;
+            /** @description Their share of the demand of the whole city */
+            lost_share: number;
+            gained_cells: number;
+            /** @description Centres of the lost cells, the heaviest first: [[lon,lat],…] */
+            cells: number[][];
+            /** @description The greatest loss first; one row when `capability` was given */
+            by_capability: {
+                capability: string;
+                seconds: number;
+                before: components["schemas"]["CoverageShare"];
+                after: components["schemas"]["CoverageShare"];
+            }[];
+            /** Format: int64 */
+            seq: number;
+        };
+        MoveUps: {
+            /** @description Now */
+            covered_share: number;
+            moves: {
+                unit: string;
+                /** @description The key of the site */
+                post: string;
+                /** @description As the site has it; empty: it has none */
+                post_name: string;
+                /** @description What the share of the city gains, after the moves before it */
+                gain_share: number;
+                eta_s: number;
+            }[];
+            /** @description No choice of as many moves gains more */
+            bound_share: number;
+            seconds: number;
+            /** @description Empty: any unit */
+            capability: string;
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description The feature `coverage` of the world (kind coverage, no place): what the standards of the city came to, kept by the rules, at most every ten seconds. It is in the stream and in replay. */
+        CoverageFeature: {
+            /** @enum {string} */
+            kind: "coverage";
+            /** Format: int64 */
+            rev: number;
+            /** Format: date-time */
+            at?: string;
+            /** @description Dispatchable units with a fresh fix */
+            units?: number;
+            standards: {
+                capability: string;
+                seconds: number;
+                share: number;
+                basis: components["schemas"]["CoverageBasis"];
+                /** @description Ids of zones */
+                void_zones: string[];
+            }[];
+            /** @description [Unix seconds, share] of the first standard, one a quarter of an hour, the last one running */
+            trend: number[][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description A zone that no dispatchable unit of a capability reaches in time (kind void, key `void:CAPABILITY:ZONE`, no place), kept by the rules. When it has lasted as long
+         *     as the preset says it raises the alarm of type `void`; when more than three stand, one alarm `void_surge` instead.
+         */
+        VoidFeature: {
+            /** @enum {string} */
+            kind: "void";
+            /** Format: int64 */
+            rev: number;
+            zone: string;
+            names?: {
+                [key: string]: string;
+            };
+            capability: string;
+            seconds: number;
+            /** Format: date-time */
+            since: string;
+            alarmed?: boolean;
+        } & {
+            [key: string]: unknown;
         };
         UnitStatusInput: {
             status?: string;
@@ -1151,6 +1460,28 @@ export interface components {
             incident_types: {
                 [key: string]: unknown;
             }[];
+            hazard_types?: {
+                [key: string]: unknown;
+            }[];
+            /** @description How kinds of units drive: see fixtures/presets/README.md */
+            profiles?: {
+                [key: string]: unknown;
+            }[];
+            coverage?: components["schemas"]["PresetCoverage"];
+        } & {
+            [key: string]: unknown;
+        };
+        PresetCoverage: {
+            standards: ({
+                capability: string;
+                seconds: number;
+            } & {
+                [key: string]: unknown;
+            })[];
+            void_after_s: number;
+            void_below: number;
+            /** @description Kinds of sites that a unit may be moved up to */
+            posts: string[];
         } & {
             [key: string]: unknown;
         };
@@ -1172,6 +1503,8 @@ export interface components {
             attribution?: string;
             /** @description There are tiles */
             basemap: boolean;
+            /** @description There are roads and demand: nearest by road, routes and coverage are answered */
+            roads: boolean;
         };
         Health: {
             alive: boolean;
@@ -1287,6 +1620,28 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /**
+         * @description `no-city`: the server runs without a city, so it has no roads and no demand. `build-city-again`: the city was built by an older version.
+         *     `unreachable`: no open road leads there. `no-place`: the unit or the incident has no place.
+         */
+        NoRoads: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `roads-behind`: the closures of this moment are not worked in yet; come back after Retry-After */
+        RoadsBehind: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The feature is not at the revision that the caller saw; yours and current */
         Stale: {
             headers: {
@@ -1368,7 +1723,7 @@ export interface components {
         /** @description The caller's own key, one namespace for all kinds of a world */
         Id: string;
         /** @description One or more kinds, separated by commas */
-        Kinds: ("unit" | "incident" | "hazard" | "shelter" | "site" | "zone" | "call" | "assignment" | "alarm" | "feed")[];
+        Kinds: ("unit" | "incident" | "hazard" | "shelter" | "site" | "zone" | "call" | "assignment" | "alarm" | "feed" | "coverage" | "void")[];
         /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
         Bbox: number[];
         /** @description Features a page */
@@ -1377,6 +1732,12 @@ export interface components {
         Cursor: string;
         /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
         Datum: "wgs84" | "gcj02" | "bd09" | "cgcs2000";
+        /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
+        ReachSeconds: number;
+        /** @description By units that have this capability; default: by any unit */
+        ReachCapability: string;
+        /** @description road, with the closures of this moment; line, a circle of the unit's speed over the usual detour. Default: road when the server has a city with roads, else line */
+        ReachBy: "road" | "line";
         /** @description The ETag that the caller saw, or * */
         IfMatch: string;
         /** @description An ETag that the caller has; * on a put: only create */
@@ -1727,10 +2088,10 @@ export interface operations {
                 agency?: string;
                 /** @description Only units of this type */
                 type?: string;
-                /** @description Only units within this many metres */
+                /** @description Only units within this many metres, measured as `distance_m` of the row is */
                 max_m?: number;
-                /** @description How distance is measured: line, a straight line over the ground */
-                by?: "line";
+                /** @description How distance is measured: road; line, a straight line over the ground. Default: road when the server has a city with roads, else line */
+                by?: "road" | "line";
             };
             header?: never;
             path?: never;
@@ -1738,7 +2099,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Nearest first; equal distances in the order of creation */
+            /** @description Nearest first, by road the fewest seconds first; equal ones in the order of creation */
             200: {
                 headers: {
                     "Rasad-Seq": components["headers"]["Rasad-Seq"];
@@ -1751,6 +2112,8 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["SignIn"];
             404: components["responses"]["Missing"];
+            409: components["responses"]["NoRoads"];
+            503: components["responses"]["RoadsBehind"];
         };
     };
     setUnitStatus: {
@@ -3104,6 +3467,194 @@ export interface operations {
             422: components["responses"]["Reused"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["Unknown"];
+        };
+    };
+    getRoute: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description The key of a unit */
+                unit?: string;
+                /** @description lon,lat in degrees */
+                from?: number[];
+                /** @description The key of an incident */
+                incident?: string;
+                /** @description lon,lat in degrees */
+                to?: number[];
+                /** @description A kind of unit, with `from` */
+                type?: string;
+                /** @description Language of the street names; default: the first of the preset */
+                lang?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A GeoJSON Feature with the line */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Route"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["NoRoads"];
+            503: components["responses"]["RoadsBehind"];
+        };
+    };
+    getCoverage: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
+                seconds?: components["parameters"]["ReachSeconds"];
+                /** @description By units that have this capability; default: by any unit */
+                capability?: components["parameters"]["ReachCapability"];
+                /** @description road, with the closures of this moment; line, a circle of the unit's speed over the usual detour. Default: road when the server has a city with roads, else line */
+                by?: components["parameters"]["ReachBy"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The share of the whole city and of each zone */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coverage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["NoRoads"];
+            503: components["responses"]["RoadsBehind"];
+        };
+    };
+    whatIf: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhatIfInput"];
+            };
+        };
+        responses: {
+            /** @description Before and after */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIf"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["NoRoads"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["RoadsBehind"];
+        };
+    };
+    moveUps: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
+                seconds?: components["parameters"]["ReachSeconds"];
+                /** @description By units that have this capability; default: by any unit */
+                capability?: components["parameters"]["ReachCapability"];
+                /** @description How many moves at most */
+                max?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The moves, in the order in which they were chosen */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MoveUps"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["NoRoads"];
+            503: components["responses"]["RoadsBehind"];
+        };
+    };
+    coverageTile: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
+                seconds?: components["parameters"]["ReachSeconds"];
+                /** @description By units that have this capability; default: by any unit */
+                capability?: components["parameters"]["ReachCapability"];
+                /** @description Not read: it makes the address another one */
+                seq?: number;
+            };
+            header?: never;
+            path: {
+                z: number;
+                x: number;
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["NoRoads"];
+            503: components["responses"]["RoadsBehind"];
         };
     };
     listAlarms: {
