@@ -7,9 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// natsFile bounds the sending or fetching of one keyframe file: 1M features are
+// about 100 MB.
+const natsFile = time.Minute
 
 // sharedKeyframes is how many keyframes the cluster's object store holds. Nodes
 // keep the older ones themselves.
@@ -31,6 +36,8 @@ func (j *Journal) shareKeyframe(ctx context.Context, k keyframeFile) error {
 	if j.embedded() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, natsFile)
+	defer cancel()
 	store, err := j.objectStore(ctx)
 	if err != nil {
 		return fmt.Errorf("open the cluster's keyframes: %w", err)
@@ -60,7 +67,7 @@ func (j *Journal) shareKeyframe(ctx context.Context, k keyframeFile) error {
 // sharedFiles lists the keyframes in the cluster, newest first, with the paths
 // that they have here.
 func (j *Journal) sharedFiles(ctx context.Context, store jetstream.ObjectStore) ([]keyframeFile, error) {
-	objects, err := store.List(ctx)
+	objects, err := listObjects(ctx, store)
 	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
 		return nil, fmt.Errorf("list the cluster's keyframes: %w", err)
 	}
@@ -74,6 +81,21 @@ func (j *Journal) sharedFiles(ctx context.Context, store jetstream.ObjectStore) 
 	}
 	sortKeyframes(out)
 	return out, nil
+}
+
+// listObjects asks again when nothing comes: a list is a subscription that waits
+// for its end, and while the bucket's stream is electing its leader (seen with
+// three servers that had just come up) the end never comes.
+func listObjects(ctx context.Context, store jetstream.ObjectStore) (objects []*jetstream.ObjectInfo, err error) {
+	for range 3 {
+		try, cancel := context.WithTimeout(ctx, natsAnswer)
+		objects, err = store.List(try)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return objects, err
+		}
+	}
+	return nil, err
 }
 
 // fetchKeyframes copies from the cluster the keyframes that this node lacks.
@@ -91,7 +113,9 @@ func (c *recovery) fetchKeyframes(ctx context.Context) error {
 		if _, err := os.Stat(k.path); err == nil {
 			continue
 		}
-		b, err := store.GetBytes(ctx, filepath.Base(k.path))
+		fetch, cancel := context.WithTimeout(ctx, natsFile)
+		b, err := store.GetBytes(fetch, filepath.Base(k.path))
+		cancel()
 		if err != nil {
 			return fmt.Errorf("fetch the keyframe of frame %d: %w", k.seq, err)
 		}
