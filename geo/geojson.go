@@ -418,7 +418,7 @@ func (r *reader) cross(rings [][]LngLat, where string) {
 				case i == n-1 && e.i == 0:
 					bad = on(a, b, d) || on(c, d, a)
 				default:
-					bad = meet(a, b, c, d)
+					bad = Meet(a, b, c, d)
 				}
 				return !bad && r.work < shapeWork
 			})

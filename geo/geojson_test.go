@@ -254,7 +254,7 @@ func TestShapesTouchBoxesAsTheirPointsDo(t *testing.T) {
 			corners := []LngLat{b.Min, {b.Max.Lng, b.Min.Lat}, b.Max, {b.Min.Lng, b.Max.Lat}, b.Min}
 			for i := 1; i < len(s.Points); i++ {
 				for j := 1; j < 5; j++ {
-					want = want || meet(s.Points[i-1], s.Points[i], corners[j-1], corners[j])
+					want = want || Meet(s.Points[i-1], s.Points[i], corners[j-1], corners[j])
 				}
 			}
 			if got := s.Touches(b); got != want {

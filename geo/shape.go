@@ -119,8 +119,8 @@ func on(a, b, p LngLat) bool {
 		p.Lat >= min(a.Lat, b.Lat) && p.Lat <= max(a.Lat, b.Lat) && turn(a, b, p) == 0
 }
 
-// meet tells whether the segments a-b and c-d have a point in common.
-func meet(a, b, c, d LngLat) bool {
+// Meet tells whether the segments a-b and c-d have a point in common. It is exact.
+func Meet(a, b, c, d LngLat) bool {
 	if turn(a, b, c)*turn(a, b, d) < 0 && turn(c, d, a)*turn(c, d, b) < 0 {
 		return true
 	}

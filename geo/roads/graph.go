@@ -124,6 +124,7 @@ type Graph struct {
 
 	of        [][2]uint32 // derived: by segment, its edge from a to b and the one from b to a, or noEdge
 	coreCount int
+	pieces    pieceIndex
 	grid      grid
 	xyz       [][3]float64 // metres from the centre of the Earth, for the routing bound
 	maxSpeed  float64      // metres of chord a second on the fastest edge
@@ -278,6 +279,7 @@ func (g *Graph) index() {
 			}
 		}
 	}
+	g.pieces = newPieceIndex(g)
 	g.grid = newGrid(g)
 	g.scratch.New = func() any { return newRouter(len(g.nodes)) }
 }
