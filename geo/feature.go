@@ -40,6 +40,8 @@ const (
 	Assignment Kind = "assignment"
 	Alarm      Kind = "alarm"
 	Feed       Kind = "feed"
+	Coverage   Kind = "coverage" // what the standards of cover come to
+	Void       Kind = "void"     // a zone that no unit of a capability reaches in time
 )
 
 // Indexed tells whether features of the kind answer box queries.

@@ -86,7 +86,8 @@ func policyOf(p *fixtures.Preset) dispatch.Policy {
 		HazardTypes: map[string]dispatch.HazardType{}, Scales: map[string][]string{},
 		Initial: p.InitialStatus().Code, Assigned: p.AssignedStatus().Code, Open: p.InitialIncidentStatus().Code,
 		// An incident goes on with the first of its units that does.
-		Follows: map[string]string{},
+		Follows:   map[string]string{},
+		VoidAfter: time.Duration(p.Coverage.VoidAfterS) * time.Second,
 	}
 	for _, s := range p.Statuses {
 		q.UnitStatuses[s.Code] = dispatch.UnitStatus{Dispatchable: s.Dispatchable, Busy: s.Busy, Carrying: s.Carrying}
@@ -116,7 +117,7 @@ func policyOf(p *fixtures.Preset) dispatch.Policy {
 		}
 	}
 	for _, h := range p.HazardTypes {
-		q.HazardTypes[h.Code] = dispatch.HazardType{Impassable: h.Impassable}
+		q.HazardTypes[h.Code] = dispatch.HazardType{Impassable: h.Impassable, SpeedFactor: h.SpeedFactor}
 	}
 	for _, k := range p.ShelterKinds {
 		q.ShelterTypes = append(q.ShelterTypes, k.Code)

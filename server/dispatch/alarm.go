@@ -3,6 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"rasad/geo"
@@ -15,6 +16,8 @@ type alarm struct {
 	Text     string   `json:"text"`
 	Subjects []string `json:"subjects"`
 	Lasting  bool     `json:"lasting"` // it stands until what it is about is over
+
+	more map[string]any // further members, of the rules that raise it
 }
 
 const (
@@ -34,6 +37,7 @@ func raise(d *geo.Draft, who geo.Principal, a alarm) (f *geo.Feature, created bo
 	if a.Lasting {
 		set["lasting"] = true
 	}
+	maps.Copy(set, a.more)
 	if old, ok := d.Get(a.Key); ok {
 		if old.Props.Raw("over_at") == "" {
 			return old, false

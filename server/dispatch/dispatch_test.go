@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rasad/geo"
 )
@@ -44,10 +45,11 @@ var policy = Policy{
 	Open: "open", Closed: "closed",
 	Follows:         map[string]string{"dispatched": "dispatched", "on_scene": "on_scene"},
 	Scales:          map[string][]string{"priority": {"1", "2", "3", "4"}, "grade": {"I", "II"}},
-	HazardTypes:     map[string]HazardType{"flood": {Impassable: true}, "smoke": {}},
+	HazardTypes:     map[string]HazardType{"flood": {Impassable: true}, "smoke": {}, "ice": {SpeedFactor: 0.6}},
 	ShelterTypes:    []string{"assembly_point"},
 	ShelterStatuses: []string{"open", "full"},
 	SiteTypes:       []string{"hospital"},
+	VoidAfter:       time.Minute,
 }
 
 // desk runs commands against a world, a frame each.
@@ -227,6 +229,20 @@ func TestRefusals(t *testing.T) {
 		"a zone by a generic write":          {nil, `feature.create {"key":"Z","kind":"zone"}`, geo.Invalid, "invalid", "kind"},
 		"a key that cannot stand in a path":  {nil, `feature.create {"key":"E/7","kind":"unit"}`, geo.Invalid, "bad-key", "E/7"},
 		"a key that is an alarm's":           {nil, `feature.create {"key":"alarm:x","kind":"unit"}`, geo.Invalid, "bad-key", "server"},
+		"a key that is a void's":             {nil, `feature.create {"key":"void:als:1","kind":"unit"}`, geo.Invalid, "bad-key", "server"},
+		"the key of the coverage":            {nil, `feature.put {"key":"coverage","kind":"site"}`, geo.Invalid, "bad-key", "server"},
+		"coverage by a generic write":        {nil, `feature.put {"key":"coverage","kind":"coverage","props":{"standards":[]}}`, geo.Conflict, "rule-owned", "kept by the rules"},
+		"a void by a generic write":          {nil, `feature.delete {"key":"void:als:1","kind":"void"}`, geo.Conflict, "rule-owned", "kept by the rules"},
+		"a hazard that speeds roads up":      {nil, `feature.create {"key":"H9","kind":"hazard","props":{"speed_factor":1.5}}`, geo.Invalid, "invalid", "speed_factor"},
+		"a hazard that slows to nothing":     {nil, `feature.create {"key":"H9","kind":"hazard","props":{"speed_factor":0}}`, geo.Invalid, "invalid", "impassable"},
+		"a hazard slow in words":             {nil, `feature.create {"key":"H9","kind":"hazard","props":{"speed_factor":"0.5"}}`, geo.Invalid, "invalid", "speed_factor"},
+		"a note without standards":           {nil, `coverage.note {"units":1}`, geo.Invalid, "invalid", "standards"},
+		"more than all is covered":           {nil, `coverage.note {"standards":[{"capability":"als","seconds":480,"share":1.1}]}`, geo.Invalid, "invalid", "share"},
+		"a note of more zones than a city":   {nil, `coverage.note {"standards":[{"capability":"als","seconds":480,"share":0,"void_zones":[` + strings.Repeat(`"z",`, 500) + `"z"]}]}`, geo.Invalid, "invalid", "void_zones"},
+		"a void of no zone":                  {nil, `void.open {"capability":"als","seconds":480}`, geo.Invalid, "invalid", "zone"},
+		"a void in a zone nobody can name":   {nil, `void.open {"zone":"a b","capability":"als","seconds":480}`, geo.Invalid, "bad-key", "a b"},
+		"a void with too long a key":         {nil, `void.open {"zone":"` + strings.Repeat("z", 57) + `","capability":"als","seconds":480}`, geo.Invalid, "invalid", "zone"},
+		"closing a void that is none":        {nil, `void.close {"zone":"1","capability":"als"}`, geo.Missing, "no-void", "void:als:1"},
 		"a key twice":                        {[]string{engine7}, engine7, geo.Conflict, "key-taken", "E7"},
 		"put under the key of another kind":  {[]string{engine7}, `feature.put {"key":"E7","kind":"incident"}`, geo.Conflict, "wrong-kind", "unit"},
 		"patch under another kind":           {[]string{engine7}, `feature.patch {"key":"E7","kind":"incident"}`, geo.Conflict, "wrong-kind", "unit"},
@@ -322,6 +338,12 @@ func TestOutcomes(t *testing.T) {
 		"a priority as a number":                       {nil, `feature.create {"key":"I1","kind":"incident","props":{"priority":3}}`, "I1", map[string]string{"priority": `"3"`}},
 		"a new incident with units":                    {[]string{engine7}, `feature.create {"key":"I1","kind":"incident","props":{"assigned":["E7"]}}`, "E7", map[string]string{"assigned": `"I1"`, "status": `"dispatched"`}},
 		"a flood is impassable":                        {nil, flood, "H1", map[string]string{"impassable": "true", "active": "true"}},
+		"ice slows":                                    {nil, `feature.create {"key":"H1","kind":"hazard","props":{"type":"ice"}}`, "H1", map[string]string{"impassable": "false", "speed_factor": "0.6"}},
+		"ice that nobody passes":                       {nil, `feature.create {"key":"H1","kind":"hazard","props":{"type":"ice","impassable":true}}`, "H1", map[string]string{"impassable": "true", "speed_factor": ""}},
+		"ice as its creator says":                      {nil, `feature.create {"key":"H1","kind":"hazard","props":{"type":"ice","speed_factor":0.25}}`, "H1", map[string]string{"speed_factor": "0.25"}},
+		"a flood that can be driven":                   {nil, `feature.create {"key":"H1","kind":"hazard","props":{"type":"flood","impassable":false,"speed_factor":0.3}}`, "H1", map[string]string{"impassable": "false", "speed_factor": "0.3"}},
+		"a void":                                       {nil, `void.open {"zone":"r1","capability":"als","seconds":480,"names":{"en":"North"}}`, "void:als:r1", map[string]string{"zone": `"r1"`, "names": `{"en":"North"}`, "since": `"2023-11-14T22:13:20.000Z"`, "alarmed": ""}},
+		"the first note of the coverage":               {nil, `coverage.note {"units":7,"standards":[{"capability":"als","seconds":480,"share":0.87654,"basis":"area"}]}`, "coverage", map[string]string{"units": "7", "standards": `[{"capability":"als","seconds":480,"share":0.8765,"basis":"area","void_zones":[]}]`, "trend": "[[1700000000,0.8765]]"}},
 		"put keeps what rules own":                     {[]string{engine7, fire, e7ToFire}, `feature.put {"key":"E7","kind":"unit","props":{"name":"Engine Seven"}}`, "E7", map[string]string{"name": `"Engine Seven"`, "status": `"dispatched"`, "assigned": `"I1"`, "type": ""}},
 		"put repeats what rules own":                   {[]string{engine7, fire, e7ToFire}, `feature.put {"key":"E7","kind":"unit","props":{"status":"dispatched","assigned":"I1","dispatchable":false,"kind":"unit","rev":99,"fix":{}}}`, "E7", map[string]string{"status": `"dispatched"`, "rev": "", "fix": "", "kind": ""}},
 		"put repeats a time in another zone":           {[]string{fire}, `feature.put {"key":"I1","kind":"incident","props":{"opened_at":"2023-11-15T01:43:20+03:30"}}`, "I1", map[string]string{"opened_at": `"2023-11-14T22:13:20.000Z"`}},
@@ -729,6 +751,8 @@ func FuzzCommand(f *testing.F) {
 	names := slices.Sorted(maps.Keys(Rules(policy)))
 	for _, line := range []string{engine7, fire, e7ToFire, flood,
 		`feature.patch {"key":"E7","kind":"unit","at":null,"props":{"a":{"b":null}}}`,
+		`coverage.note {"units":1,"standards":[{"capability":"als","seconds":480,"share":1,"basis":"area","void_zones":["z"]}]}`,
+		`void.open {"zone":"z","capability":"als","seconds":480,"names":{"fa":"ز"}}`,
 		`feature.put {"key":"H","kind":"hazard","shape":{"type":5,"points":[[0,0],[1,0],[1,1],[0,0]],"ends":[4],"parts":[1]}}`,
 		`incident.close {"incident":"I1","next":{"E7":"available"}}`,
 		`alarm.raise {"type":"x","subjects":["E7"]}`,

@@ -65,7 +65,7 @@
 //	unit      name ≤200, type (a unit kind), agency, status, capabilities [codes], crew ≥0, distress
 //	incident  name ≤200, type, priority (code; a number is read as its code), alarm_level, grade,
 //	          status, description ≤10000, opened_at, closed_at
-//	hazard    name, type, impassable, valid_from, valid_to
+//	hazard    name, type, impassable, speed_factor (above 0, up to 1), valid_from, valid_to
 //	shelter   name, type (a shelter kind; "kind" is the feature's), status, capacity ≥0, occupancy ≥0, counted_at, needs [strings]
 //	site      name, type (a site kind)
 //
@@ -111,6 +111,29 @@
 // acknowledged; its answer is then the last it was. Raising one that stands
 // changes nothing, unless it was over: then it stands again, unacknowledged.
 //
+// A hazard begins and ends by itself: valid_from and valid_to are its due, and
+// a frame records that active changed (acts hazard.began and hazard.expired), so
+// that a closure of roads ends on time, in replay too. A hazard of a type gets
+// the type's impassable, or else its speed_factor, when its creator says nothing.
+//
+// Coverage and voids follow the units and the roads. The program tells what it
+// measured, the rules keep it; no generic write changes them:
+//
+//	coverage.note  {"units", "standards":[{"capability","seconds","share","basis","void_zones"}]}   answers the coverage
+//	void.open      {"zone", "capability", "seconds", "names"?}   answers the void
+//	void.close     {"zone", "capability"}                       answers the void, which is gone
+//
+// The coverage is one feature (kind and key "coverage"); its trend is the share of
+// the first standard over a day, [[Unix seconds, share], …]: a point a minute for
+// half an hour, one in five minutes for three hours, then one in forty minutes. A
+// void (kind void, key "void:CAPABILITY:ZONE"; props zone, capability, seconds,
+// since, names, alarmed) is due after the time that the policy says, and is then
+// the lasting alarm "alarm:void:CAPABILITY:ZONE" of type void, which says zone,
+// capability, seconds, names and since. Whether it was told stands in the void, so
+// a restart tells nobody twice. When more than three have lasted, one alarm of type
+// void_surge ("alarm:void_surge"; count, and the voids as subjects) stands for
+// all; it is over when three or fewer are left, which are not told again.
+//
 // Feeds (kind feed, key "feed:NAME"; props name, interval_s, datum, silent_since):
 //
 //	feed.declare  {"feed", "name"?, "interval_s", "datum"?}   answers the feed
@@ -122,8 +145,8 @@
 // Class and code are stable; the detail is for people.
 //
 //	Invalid   bad-args, bad-key, invalid (errors names each field), too-large (by the sequencer)
-//	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed
-//	Conflict  key-taken, wrong-kind, field-owned, unit-busy, reason-needed, unit-carrying,
+//	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed, no-void
+//	Conflict  key-taken, wrong-kind, rule-owned, field-owned, unit-busy, reason-needed, unit-carrying,
 //	          unit-distress, unit-not-dispatchable, unit-not-assigned, unit-assigned,
 //	          unit-needs-incident, incident-closed, incident-has-units, next-needed,
 //	          status-not-allowed, use-close, incident-full

@@ -36,6 +36,8 @@ func (r *rules) read(args json.RawMessage) (*input, error) {
 	}
 	switch in.Kind {
 	case geo.Unit, geo.Incident, geo.Hazard, geo.Shelter, geo.Site:
+	case geo.Coverage, geo.Void:
+		return nil, refuse(geo.Conflict, "rule-owned", "Features of kind %s are kept by the rules: they follow the units and the roads.", in.Kind)
 	default:
 		return nil, invalid("kind", "must be unit, incident, hazard, shelter or site")
 	}
@@ -244,7 +246,9 @@ func (r *rules) defaults(d *geo.Draft, kind geo.Kind, m map[string]json.RawMessa
 		set("opened_at", stampOf(d.Now()), true)
 		set("closed_at", stampOf(d.Now()), r.IncidentStatuses[status].Final)
 	case geo.Hazard:
-		set("impassable", r.HazardTypes[typ].Impassable, true)
+		t := r.HazardTypes[typ]
+		set("impassable", t.Impassable, true)
+		set("speed_factor", t.SpeedFactor, t.SpeedFactor > 0 && string(m["impassable"]) == "false")
 	}
 }
 
@@ -260,11 +264,11 @@ func place(f *geo.Feature, at *geo.LngLat, shape *geo.Shape, now geo.Millis) {
 	f.Shape = shape
 }
 
-// checkOwnKey is checkKey for keys that callers choose: those of alarms and feeds
-// are not theirs.
+// checkOwnKey is checkKey for keys that callers choose: those of alarms, feeds,
+// voids and the coverage are not theirs.
 func checkOwnKey(d *geo.Draft, kind geo.Kind, key string) error {
-	if strings.HasPrefix(key, alarmPrefix) || strings.HasPrefix(key, feedPrefix) {
-		no := refuse(geo.Invalid, "bad-key", "Keys that begin with %q or %q are the server's.", alarmPrefix, feedPrefix)
+	if key == coverageKey || strings.HasPrefix(key, alarmPrefix) || strings.HasPrefix(key, feedPrefix) || strings.HasPrefix(key, voidPrefix) {
+		no := refuse(geo.Invalid, "bad-key", "The key %q, and keys that begin with %q, %q or %q, are the server's.", coverageKey, alarmPrefix, feedPrefix, voidPrefix)
 		no.Errors = []geo.FieldError{{Field: "key", Reason: "begins with what is the server's"}}
 		return no
 	}
@@ -480,7 +484,7 @@ func (r *rules) hazardDue(d *geo.Draft, f *geo.Feature) error {
 		name = "hazard.began"
 	}
 	if was != g.Props.Bool("active") {
-		d.Act(geo.Act{Name: name, By: geo.Principal{Name: "system", Role: "system"}, Subjects: []string{f.Key}})
+		d.Act(geo.Act{Name: name, By: system, Subjects: []string{f.Key}})
 	}
 	return nil
 }

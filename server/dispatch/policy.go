@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"slices"
+	"time"
 
 	"rasad/geo"
 )
@@ -39,6 +40,9 @@ type Policy struct {
 	ShelterTypes    []string
 	ShelterStatuses []string
 	SiteTypes       []string
+
+	// VoidAfter is how long a void stands before it is an alarm.
+	VoidAfter time.Duration
 }
 
 // UnitStatus is what a status of units means to the rules.
@@ -72,7 +76,10 @@ type IncidentStatus struct {
 }
 
 // HazardType is what a new hazard of a type gets.
-type HazardType struct{ Impassable bool }
+type HazardType struct {
+	Impassable  bool
+	SpeedFactor float64 // of one that is not impassable; 0: it slows nobody
+}
 
 // allowed returns the statuses that may follow from, for a unit of the agency, and
 // whether there is anything to keep to.

@@ -53,7 +53,7 @@ func (r *rules) checks(kind geo.Kind) map[string]check {
 		return m
 	case geo.Hazard:
 		return map[string]check{"name": name, "type": code(keysOf(r.HazardTypes), "type of hazard"), "impassable": boolean,
-			"active": boolean, "valid_from": moment, "valid_to": moment}
+			"speed_factor": factor, "active": boolean, "valid_from": moment, "valid_to": moment}
 	case geo.Shelter:
 		return map[string]check{"name": name, "type": code(r.ShelterTypes, "type of shelter"),
 			"status": code(r.ShelterStatuses, "status of shelters"), "capacity": count, "occupancy": count,
@@ -152,6 +152,14 @@ func count(raw json.RawMessage) string {
 	v, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || v < 0 || v > countMax || v != math.Trunc(v) {
 		return fmt.Sprintf("must be a whole number in 0..%d", countMax)
+	}
+	return ""
+}
+
+func factor(raw json.RawMessage) string {
+	v, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || !(v > 0 && v <= 1) {
+		return "must be a number above 0 and up to 1; what cannot be passed is impassable"
 	}
 	return ""
 }

@@ -35,17 +35,24 @@ func Rules(p Policy) map[string]geo.Rule {
 		"feed.declare":     r.feedDeclare,
 		"feed.silent":      r.feedSilent,
 		"feed.back":        r.feedBack,
+		"coverage.note":    r.coverageNote,
+		"void.open":        r.voidOpen,
+		"void.close":       r.voidClose,
 	}
 }
 
-// Due returns the rule for features whose Due has come: hazards begin and end.
+// Due returns the rule for features whose Due has come: hazards begin and end,
+// voids that lasted become alarms.
 func Due(p Policy) func(d *geo.Draft, f *geo.Feature) error {
 	r := &rules{p}
 	return func(d *geo.Draft, f *geo.Feature) error {
-		if f.Kind != geo.Hazard {
-			return fmt.Errorf("%s %s is due, and no rule knows why", f.Kind, f.Key)
+		switch f.Kind {
+		case geo.Hazard:
+			return r.hazardDue(d, f)
+		case geo.Void:
+			return r.voidDue(d, f)
 		}
-		return r.hazardDue(d, f)
+		return fmt.Errorf("%s %s is due, and no rule knows why", f.Kind, f.Key)
 	}
 }
 
