@@ -19,6 +19,7 @@ import (
 	"github.com/paulmach/orb/clip"
 	"github.com/paulmach/osm"
 
+	"rasad/geo/coverage"
 	"rasad/geo/roads"
 )
 
@@ -160,7 +161,9 @@ func (b *builder) build(ctx context.Context) (err error) {
 	}
 	b.addPoints()
 	b.stage("sites and places", "sites", len(b.sites), "places", len(b.places))
-	return b.write(ctx, graph)
+	demand := b.makeDemand()
+	b.stage("demand", "cells", len(demand.Cells), "zones", len(demand.Zones))
+	return b.write(ctx, graph, demand)
 }
 
 // frame decides the box of the map and refuses an extract that cannot fill it.
@@ -640,7 +643,7 @@ func (b *builder) title() (n names, at orb.Point) {
 
 // write writes all files beside their places and then moves them in, the manifest last: a folder
 // whose manifest fits its files is whole.
-func (b *builder) write(ctx context.Context, graph *roads.Graph) error {
+func (b *builder) write(ctx context.Context, graph *roads.Graph, demand *coverage.Demand) error {
 	if err := os.MkdirAll(b.o.Out, 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
@@ -699,6 +702,9 @@ func (b *builder) write(ctx context.Context, graph *roads.Graph) error {
 	if err := writeFile(in(FileRoads), func(w io.Writer) error { return roads.Write(w, graph) }); err != nil {
 		return err
 	}
+	if err := writeFile(in(FileDemand), func(w io.Writer) error { return coverage.WriteDemand(w, demand) }); err != nil {
+		return err
+	}
 	if err := writeFile(in(FileMask), b.writeMask); err != nil {
 		return err
 	}
@@ -706,8 +712,9 @@ func (b *builder) write(ctx context.Context, graph *roads.Graph) error {
 	m := Manifest{Format: FormatVersion, Name: name.Local, NameFA: name.FA, NameZH: name.ZH, NameEN: name.EN, BBox: b.report.BBox,
 		Centre: [2]float64{centre[0], centre[1]}, Zoom: firstZoom, TimeZone: zone, Credit: Attribution, Licence: "ODbL 1.0",
 		Source: Source{filepath.Base(b.o.In), b.x.sum}, Covered: math.Round(b.report.CoveredShare*1e4) / 1e4, Counts: b.report.Counts,
-		Formats: map[string]string{FileBasemap: "pmtiles 3", FileSites: "GeoJSON, RFC 7946", FilePlaces: "places 1", FileRoads: fmt.Sprintf("roads %d", roads.Version)},
-		Files:   map[string]FileInfo{}, BuiltAt: time.Now().UTC().Truncate(time.Second)}
+		Formats: map[string]string{FileBasemap: "pmtiles 3", FileSites: "GeoJSON, RFC 7946", FilePlaces: "places 1", FileRoads: fmt.Sprintf("roads %d", roads.Version),
+			FileDemand: fmt.Sprintf("demand %d", coverage.Version)},
+		Files: map[string]FileInfo{}, BuiltAt: time.Now().UTC().Truncate(time.Second)}
 	for _, o := range b.o.Overlays {
 		info, err := fileInfo(o.Path)
 		if err != nil {
@@ -715,7 +722,7 @@ func (b *builder) write(ctx context.Context, graph *roads.Graph) error {
 		}
 		m.Overlays = append(m.Overlays, Source{filepath.Base(o.Path), info.SHA256})
 	}
-	files := []string{FileBasemap, FileSites, FilePlaces, FileRoads, FileMask}
+	files := []string{FileBasemap, FileSites, FilePlaces, FileRoads, FileMask, FileDemand}
 	for _, name := range files {
 		info, err := fileInfo(in(name))
 		if err != nil {

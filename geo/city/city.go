@@ -20,6 +20,7 @@ const (
 	FilePlaces     = "places.json"
 	FileRoads      = "roads.bin"
 	FileMask       = "mask.geojson"
+	FileDemand     = "demand.bin"
 	FileReport     = "report.txt"
 	FileReportJSON = "report.json"
 )
@@ -87,8 +88,11 @@ func Open(dir string) (*City, error) {
 	if c.manifest.Format != FormatVersion {
 		return nil, fmt.Errorf("open city %s: format %d, this program reads %d: build the city again", dir, c.manifest.Format, FormatVersion)
 	}
-	for _, name := range []string{FileBasemap, FileSites, FilePlaces, FileRoads, FileMask} {
+	for _, name := range []string{FileBasemap, FileSites, FilePlaces, FileRoads, FileMask, FileDemand} {
 		want, ok := c.manifest.Files[name]
+		if !ok && name == FileDemand {
+			continue // built before there was demand: its map is as good as ever
+		}
 		st, err := os.Stat(filepath.Join(dir, name))
 		switch {
 		case err != nil:
@@ -134,6 +138,10 @@ func (c *City) PlacesPath() string { return filepath.Join(c.dir, FilePlaces) }
 
 // RoadsPath is where the road graph lies, for roads.Load.
 func (c *City) RoadsPath() string { return filepath.Join(c.dir, FileRoads) }
+
+// DemandPath is the file that says where people are, for coverage.LoadDemand. A city that an older program built
+// has none.
+func (c *City) DemandPath() string { return filepath.Join(c.dir, FileDemand) }
 
 // MaskPath is where the ground that is not covered lies, as GeoJSON.
 func (c *City) MaskPath() string { return filepath.Join(c.dir, FileMask) }

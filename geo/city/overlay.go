@@ -37,6 +37,10 @@ import (
 // OpenStreetMap element amends it: its names go to every place where it shows (a street's too).
 // A row of kind "name" is an entry of a dictionary: whatever is called name gets name_fa,
 // name_zh and name_en if it has none. A polygon of kind "coverage" says which ground the city covers.
+//
+// People make the demand that coverage is measured by: rows of kind "population", or of no kind and type, with a
+// number of people (or population) at a point or over a polygon; a CSV of lon, lat, people; or an ESRI ASCII grid
+// in degrees (.asc) of people a pixel. A polygon of kind "zone" is a part of the city that coverage is told for.
 type Overlay struct {
 	Path  string
 	Datum geo.Datum // of the coordinates in the file; WGS 84 when empty
@@ -67,6 +71,7 @@ type overlays struct {
 	byID       map[string]*overlayRow
 	dictionary map[string]names
 	coverage   orb.MultiPolygon
+	demand     demandRows
 	refused    []error
 }
 
@@ -80,6 +85,14 @@ const (
 func readOverlays(files []Overlay) (*overlays, error) {
 	o := &overlays{byID: map[string]*overlayRow{}, dictionary: map[string]names{}}
 	for _, f := range files {
+		taken, refused, err := o.demand.takeFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("read overlay %s: %w", f.Path, err)
+		}
+		o.refused = append(o.refused, refused...)
+		if taken {
+			continue
+		}
 		rows, err := readOverlay(f)
 		if err != nil {
 			return nil, fmt.Errorf("read overlay %s: %w", f.Path, err)
@@ -113,7 +126,7 @@ func readOverlay(f Overlay) ([]*overlayRow, error) {
 	case ".geojson", ".json":
 		return parseGeoJSON(f.Path, b)
 	}
-	return nil, errors.New("the name must end in .csv, .geojson or .json")
+	return nil, errors.New("the name must end in .csv, .geojson, .json or .asc")
 }
 
 func parseCSV(path string, b []byte) ([]*overlayRow, error) {
@@ -261,6 +274,9 @@ func (o *overlays) add(r *overlayRow, fileDatum geo.Datum) error {
 		if err := r.convert(datum); err != nil {
 			return err
 		}
+	}
+	if taken, err := o.demand.take(r); taken {
+		return err
 	}
 	switch r.kind {
 	case "name":

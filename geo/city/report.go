@@ -43,6 +43,7 @@ type Report struct {
 	Sites         map[string]int    `json:"sites"`
 	Merged        int               `json:"merged"` // elements merged into the site of their campus
 	RoadKm        float64           `json:"road_km"`
+	Demand        DemandReport      `json:"demand"`
 	Sea           SeaReport         `json:"sea"`
 	SeaSwallows   float64           `json:"sea_swallows"` // share of buildings that would stand in the sea
 	Skipped       []Note            `json:"skipped"`
@@ -115,6 +116,7 @@ func (r *Report) Text() string {
 	for _, k := range slices.Sorted(maps.Keys(r.Sites)) {
 		line("  %7d  %s", r.Sites[k], k)
 	}
+	r.Demand.lines(line)
 	line("\nCounts")
 	for _, k := range slices.Sorted(maps.Keys(r.Counts)) {
 		line("  %7d  %s", r.Counts[k], k)
