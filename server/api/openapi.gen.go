@@ -352,15 +352,30 @@ func (e NearestUnitsUnitsBy) Valid() bool {
 	}
 }
 
-// Defines values for RouteGeometryType.
+// Defines values for RouteType.
 const (
-	RouteGeometryTypeLineString RouteGeometryType = "LineString"
+	RouteTypeFeature RouteType = "Feature"
 )
 
-// Valid indicates whether the value is a known member of the RouteGeometryType enum.
-func (e RouteGeometryType) Valid() bool {
+// Valid indicates whether the value is a known member of the RouteType enum.
+func (e RouteType) Valid() bool {
 	switch e {
-	case RouteGeometryTypeLineString:
+	case RouteTypeFeature:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RouteLineType.
+const (
+	RouteLineTypeLineString RouteLineType = "LineString"
+)
+
+// Valid indicates whether the value is a known member of the RouteLineType enum.
+func (e RouteLineType) Valid() bool {
+	switch e {
+	case RouteLineTypeLineString:
 		return true
 	default:
 		return false
@@ -379,21 +394,6 @@ func (e RoutePropertiesBy) Valid() bool {
 	case RoutePropertiesByLine:
 		return true
 	case RoutePropertiesByRoad:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RouteType.
-const (
-	RouteTypeFeature RouteType = "Feature"
-)
-
-// Valid indicates whether the value is a known member of the RouteType enum.
-func (e RouteType) Valid() bool {
-	switch e {
-	case RouteTypeFeature:
 		return true
 	default:
 		return false
@@ -1206,25 +1206,13 @@ type Coverage struct {
 
 	// Capability Empty: any unit
 	Capability   string  `json:"capability"`
-	CoveredShare float32 `json:"covered_share"`
+	CoveredShare float64 `json:"covered_share"`
 	Seconds      int     `json:"seconds"`
 	Seq          int64   `json:"seq"`
 
 	// Units Dispatchable units with a fresh fix that count
-	Units int `json:"units"`
-	Zones []struct {
-		CoveredShare float32 `json:"covered_share"`
-		Id           string  `json:"id"`
-
-		// Name By language, as far as there are names; {} when there is none
-		Name map[string]string `json:"name"`
-
-		// VoidSince Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
-		VoidSince *time.Time `json:"void_since,omitempty"`
-
-		// WeightShare Of the demand of the whole city
-		WeightShare float32 `json:"weight_share"`
-	} `json:"zones"`
+	Units int            `json:"units"`
+	Zones []CoverageZone `json:"zones"`
 }
 
 // CoverageBy defines model for Coverage.By.
@@ -1242,14 +1230,14 @@ type CoverageFeature struct {
 		Basis      CoverageBasis `json:"basis"`
 		Capability string        `json:"capability"`
 		Seconds    int           `json:"seconds"`
-		Share      float32       `json:"share"`
+		Share      float64       `json:"share"`
 
 		// VoidZones Ids of zones
 		VoidZones []string `json:"void_zones"`
 	} `json:"standards"`
 
-	// Trend [Unix seconds, share] of the first standard, one a quarter of an hour, the last one running
-	Trend [][]float32 `json:"trend"`
+	// Trend [Unix seconds, share] of the first standard over a day, oldest first: a point a minute for half an hour, one in five minutes for three hours, then one in forty minutes
+	Trend [][]float64 `json:"trend"`
 
 	// Units Dispatchable units with a fresh fix
 	Units                *int                   `json:"units,omitempty"`
@@ -1261,7 +1249,22 @@ type CoverageFeatureKind string
 
 // CoverageShare defines model for CoverageShare.
 type CoverageShare struct {
-	CoveredShare float32 `json:"covered_share"`
+	CoveredShare float64 `json:"covered_share"`
+}
+
+// CoverageZone defines model for CoverageZone.
+type CoverageZone struct {
+	CoveredShare float64 `json:"covered_share"`
+	Id           string  `json:"id"`
+
+	// Name fa, zh and en, the local name where one is missing; {} when it has none
+	Name map[string]string `json:"name"`
+
+	// VoidSince Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
+	VoidSince *time.Time `json:"void_since,omitempty"`
+
+	// WeightShare Of the demand of the whole city
+	WeightShare float64 `json:"weight_share"`
 }
 
 // DatumName defines model for DatumName.
@@ -1593,31 +1596,34 @@ type IncidentStatusInput struct {
 	Status string  `json:"status"`
 }
 
+// MoveUp defines model for MoveUp.
+type MoveUp struct {
+	EtaS int `json:"eta_s"`
+
+	// GainShare What the share of the city gains, after the moves before it
+	GainShare float64 `json:"gain_share"`
+
+	// Post The key of the site
+	Post string `json:"post"`
+
+	// PostName As the site has it; empty: it has none
+	PostName string `json:"post_name"`
+	Unit     string `json:"unit"`
+}
+
 // MoveUps defines model for MoveUps.
 type MoveUps struct {
 	// BoundShare No choice of as many moves gains more
-	BoundShare float32 `json:"bound_share"`
+	BoundShare float64 `json:"bound_share"`
 
 	// Capability Empty: any unit
 	Capability string `json:"capability"`
 
 	// CoveredShare Now
-	CoveredShare float32 `json:"covered_share"`
-	Moves        []struct {
-		EtaS int `json:"eta_s"`
-
-		// GainShare What the share of the city gains, after the moves before it
-		GainShare float32 `json:"gain_share"`
-
-		// Post The key of the site
-		Post string `json:"post"`
-
-		// PostName As the site has it; empty: it has none
-		PostName string `json:"post_name"`
-		Unit     string `json:"unit"`
-	} `json:"moves"`
-	Seconds int   `json:"seconds"`
-	Seq     int64 `json:"seq"`
+	CoveredShare float64  `json:"covered_share"`
+	Moves        []MoveUp `json:"moves"`
+	Seconds      int      `json:"seconds"`
+	Seq          int64    `json:"seq"`
 }
 
 // NearestUnits defines model for NearestUnits.
@@ -1639,11 +1645,11 @@ type NearestUnits struct {
 		By NearestUnitsUnitsBy `json:"by"`
 
 		// DistanceM Along the road for a row by road, along the line for a row by line
-		DistanceM float32 `json:"distance_m"`
+		DistanceM float64 `json:"distance_m"`
 
 		// EtaS By road: the seconds of the way. By line: the distance over the usual speed of the unit kind with lights and siren, a lower bound unless it flies or sails; null when the preset has none
 		EtaS    *int    `json:"eta_s"`
-		FixAgeS float32 `json:"fix_age_s"`
+		FixAgeS float64 `json:"fix_age_s"`
 		Id      string  `json:"id"`
 
 		// Reasons Stable codes. `nearest_by_road` or `nearest` (the first), `air` or `water` (its own way), `no_road` (by line because the unit or the place is not tied to a road),
@@ -1745,43 +1751,52 @@ type ReleaseInput struct {
 
 // Route A GeoJSON Feature
 type Route struct {
-	Geometry struct {
-		Coordinates [][]float64       `json:"coordinates"`
-		Type        RouteGeometryType `json:"type"`
-	} `json:"geometry"`
-	Properties struct {
-		By        RoutePropertiesBy `json:"by"`
-		DistanceM float32           `json:"distance_m"`
-
-		// DurationS null by line, when the preset has no speed for the kind
-		DurationS *int   `json:"duration_s"`
-		Incident  string `json:"incident,omitempty"`
-
-		// Reasons Stable codes: air, water, no_road, closed_roads_avoided, slow_roads
-		Reasons []string `json:"reasons"`
-		Seq     int64    `json:"seq"`
-
-		// Steps The streets in their order; by line: one without a name
-		Steps []struct {
-			DistanceM float32 `json:"distance_m"`
-			DurationS float32 `json:"duration_s"`
-
-			// Name In the language asked, else in the local one; empty: the street has none
-			Name string `json:"name"`
-		} `json:"steps"`
-		Unit string `json:"unit,omitempty"`
-	} `json:"properties"`
-	Type RouteType `json:"type"`
+	Geometry   RouteLine       `json:"geometry"`
+	Properties RouteProperties `json:"properties"`
+	Type       RouteType       `json:"type"`
 }
-
-// RouteGeometryType defines model for Route.Geometry.Type.
-type RouteGeometryType string
-
-// RoutePropertiesBy defines model for Route.Properties.By.
-type RoutePropertiesBy string
 
 // RouteType defines model for Route.Type.
 type RouteType string
+
+// RouteLine defines model for RouteLine.
+type RouteLine struct {
+	Coordinates [][]float64   `json:"coordinates"`
+	Type        RouteLineType `json:"type"`
+}
+
+// RouteLineType defines model for RouteLine.Type.
+type RouteLineType string
+
+// RouteProperties defines model for RouteProperties.
+type RouteProperties struct {
+	By        RoutePropertiesBy `json:"by"`
+	DistanceM float64           `json:"distance_m"`
+
+	// DurationS null by line, when the preset has no speed for the kind
+	DurationS *int   `json:"duration_s"`
+	Incident  string `json:"incident,omitempty"`
+
+	// Reasons Stable codes: air, water, no_road, closed_roads_avoided, slow_roads
+	Reasons []string `json:"reasons"`
+	Seq     int64    `json:"seq"`
+
+	// Steps The streets in their order; by line: one without a name
+	Steps []RouteStep `json:"steps"`
+	Unit  string      `json:"unit,omitempty"`
+}
+
+// RoutePropertiesBy defines model for RouteProperties.By.
+type RoutePropertiesBy string
+
+// RouteStep defines model for RouteStep.
+type RouteStep struct {
+	DistanceM float64 `json:"distance_m"`
+	DurationS float64 `json:"duration_s"`
+
+	// Name In the language asked, else in the local one; empty: the street has none
+	Name string `json:"name"`
+}
 
 // Sealed A personal field. Read: only that it is there.
 type Sealed struct {
@@ -2087,12 +2102,7 @@ type WhatIf struct {
 	Before CoverageShare `json:"before"`
 
 	// ByCapability The greatest loss first; one row when `capability` was given
-	ByCapability []struct {
-		After      CoverageShare `json:"after"`
-		Before     CoverageShare `json:"before"`
-		Capability string        `json:"capability"`
-		Seconds    int           `json:"seconds"`
-	} `json:"by_capability"`
+	ByCapability []WhatIfCapability `json:"by_capability"`
 
 	// Capability Empty: any unit
 	Capability string `json:"capability"`
@@ -2105,9 +2115,17 @@ type WhatIf struct {
 	LostCells int `json:"lost_cells"`
 
 	// LostShare Their share of the demand of the whole city
-	LostShare float32 `json:"lost_share"`
+	LostShare float64 `json:"lost_share"`
 	Seconds   int     `json:"seconds"`
 	Seq       int64   `json:"seq"`
+}
+
+// WhatIfCapability defines model for WhatIfCapability.
+type WhatIfCapability struct {
+	After      CoverageShare `json:"after"`
+	Before     CoverageShare `json:"before"`
+	Capability string        `json:"capability"`
+	Seconds    int           `json:"seconds"`
 }
 
 // WhatIfInput defines model for WhatIfInput.

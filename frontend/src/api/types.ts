@@ -1197,12 +1197,16 @@ export interface components {
         NearestUnits: {
             units: {
                 id: string;
-                /** @description Along the road for a row by road, along the line for a row by line */
+                /**
+                 * Format: double
+                 * @description Along the road for a row by road, along the line for a row by line
+                 */
                 distance_m: number;
                 /** @description By road: the seconds of the way. By line: the distance over the usual speed of the unit kind with lights and siren, a lower bound unless it flies or sails; null when the preset has none */
                 eta_s: number | null;
                 /** @enum {string} */
                 by: "road" | "line";
+                /** Format: double */
                 fix_age_s: number;
                 /**
                  * @description Stable codes. `nearest_by_road` or `nearest` (the first), `air` or `water` (its own way), `no_road` (by line because the unit or the place is not tied to a road),
@@ -1231,35 +1235,13 @@ export interface components {
         Route: {
             /** @enum {string} */
             type: "Feature";
-            geometry: {
-                /** @enum {string} */
-                type: "LineString";
-                coordinates: number[][];
-            };
-            properties: {
-                unit?: string;
-                incident?: string;
-                /** @enum {string} */
-                by: "road" | "line";
-                distance_m: number;
-                /** @description null by line, when the preset has no speed for the kind */
-                duration_s: number | null;
-                /** @description The streets in their order; by line: one without a name */
-                steps: {
-                    /** @description In the language asked, else in the local one; empty: the street has none */
-                    name: string;
-                    distance_m: number;
-                    duration_s: number;
-                }[];
-                /** @description Stable codes: air, water, no_road, closed_roads_avoided, slow_roads */
-                reasons: string[];
-                /** Format: int64 */
-                seq: number;
-            };
+            geometry: components["schemas"]["RouteLine"];
+            properties: components["schemas"]["RouteProperties"];
         };
         /** @enum {string} */
         CoverageBasis: "people" | "area";
         Coverage: {
+            /** Format: double */
             covered_share: number;
             basis: components["schemas"]["CoverageBasis"];
             /** @description Where the demand comes from, in English: population overlay; buildings and street length */
@@ -1271,25 +1253,31 @@ export interface components {
             capability: string;
             /** @description Dispatchable units with a fresh fix that count */
             units: number;
-            zones: {
-                id: string;
-                /** @description By language, as far as there are names; {} when there is none */
-                name: {
-                    [key: string]: string;
-                };
-                covered_share: number;
-                /** @description Of the demand of the whole city */
-                weight_share: number;
-                /**
-                 * Format: date-time
-                 * @description Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
-                 */
-                void_since?: string;
-            }[];
+            zones: components["schemas"]["CoverageZone"][];
             /** Format: int64 */
             seq: number;
         };
+        CoverageZone: {
+            id: string;
+            /** @description fa, zh and en, the local name where one is missing; {} when it has none */
+            name: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            covered_share: number;
+            /**
+             * Format: double
+             * @description Of the demand of the whole city
+             */
+            weight_share: number;
+            /**
+             * Format: date-time
+             * @description Since when hardly anybody there is reached in time by a unit of the capability (only for a standard of the city)
+             */
+            void_since?: string;
+        };
         CoverageShare: {
+            /** Format: double */
             covered_share: number;
         };
         WhatIfInput: {
@@ -1315,35 +1303,30 @@ export interface components {
             capability: string;
             /** @description Cells that are covered now and would not be */
             lost_cells: number;
-            /** @description Their share of the demand of the whole city */
+            /**
+             * Format: double
+             * @description Their share of the demand of the whole city
+             */
             lost_share: number;
             gained_cells: number;
             /** @description Centres of the lost cells, the heaviest first: [[lon,lat],…] */
             cells: number[][];
             /** @description The greatest loss first; one row when `capability` was given */
-            by_capability: {
-                capability: string;
-                seconds: number;
-                before: components["schemas"]["CoverageShare"];
-                after: components["schemas"]["CoverageShare"];
-            }[];
+            by_capability: components["schemas"]["WhatIfCapability"][];
             /** Format: int64 */
             seq: number;
         };
         MoveUps: {
-            /** @description Now */
+            /**
+             * Format: double
+             * @description Now
+             */
             covered_share: number;
-            moves: {
-                unit: string;
-                /** @description The key of the site */
-                post: string;
-                /** @description As the site has it; empty: it has none */
-                post_name: string;
-                /** @description What the share of the city gains, after the moves before it */
-                gain_share: number;
-                eta_s: number;
-            }[];
-            /** @description No choice of as many moves gains more */
+            moves: components["schemas"]["MoveUp"][];
+            /**
+             * Format: double
+             * @description No choice of as many moves gains more
+             */
             bound_share: number;
             seconds: number;
             /** @description Empty: any unit */
@@ -1364,12 +1347,13 @@ export interface components {
             standards: {
                 capability: string;
                 seconds: number;
+                /** Format: double */
                 share: number;
                 basis: components["schemas"]["CoverageBasis"];
                 /** @description Ids of zones */
                 void_zones: string[];
             }[];
-            /** @description [Unix seconds, share] of the first standard, one a quarter of an hour, the last one running */
+            /** @description [Unix seconds, share] of the first standard over a day, oldest first: a point a minute for half an hour, one in five minutes for three hours, then one in forty minutes */
             trend: number[][];
         } & {
             [key: string]: unknown;
@@ -1394,6 +1378,54 @@ export interface components {
             alarmed?: boolean;
         } & {
             [key: string]: unknown;
+        };
+        WhatIfCapability: {
+            capability: string;
+            seconds: number;
+            before: components["schemas"]["CoverageShare"];
+            after: components["schemas"]["CoverageShare"];
+        };
+        MoveUp: {
+            unit: string;
+            /** @description The key of the site */
+            post: string;
+            /** @description As the site has it; empty: it has none */
+            post_name: string;
+            /**
+             * Format: double
+             * @description What the share of the city gains, after the moves before it
+             */
+            gain_share: number;
+            eta_s: number;
+        };
+        RouteStep: {
+            /** @description In the language asked, else in the local one; empty: the street has none */
+            name: string;
+            /** Format: double */
+            distance_m: number;
+            /** Format: double */
+            duration_s: number;
+        };
+        RouteProperties: {
+            unit?: string;
+            incident?: string;
+            /** @enum {string} */
+            by: "road" | "line";
+            /** Format: double */
+            distance_m: number;
+            /** @description null by line, when the preset has no speed for the kind */
+            duration_s: number | null;
+            /** @description The streets in their order; by line: one without a name */
+            steps: components["schemas"]["RouteStep"][];
+            /** @description Stable codes: air, water, no_road, closed_roads_avoided, slow_roads */
+            reasons: string[];
+            /** Format: int64 */
+            seq: number;
+        };
+        RouteLine: {
+            /** @enum {string} */
+            type: "LineString";
+            coordinates: number[][];
         };
         UnitStatusInput: {
             status?: string;
