@@ -64,6 +64,7 @@ type builder struct {
 	streets  []street
 	houses   []orb.Point // one for each building
 	admin    []boundaryArea
+	built    []orb.MultiPolygon // areas that are mapped as built up
 	sea      orb.MultiPolygon
 	coverage orb.MultiPolygon
 	zone     string
@@ -140,11 +141,9 @@ func (b *builder) build(ctx context.Context) (err error) {
 		return err
 	}
 	b.report.Counts["road nodes"], b.report.Counts["road edges"], b.report.Counts["road nodes connected"] = graph.NodeCount(), graph.EdgeCount(), graph.CoreCount()
-	if err := b.report.gate("roads", graph.CoreCount() > 1,
-		"%d road nodes, %d of them connected both ways; a city has roads", graph.NodeCount(), graph.CoreCount()); err != nil {
+	if err := b.gateRoads(graph); err != nil {
 		return err
 	}
-	b.report.RoadKm = math.Round(b.report.RoadKm*10) / 10
 	b.stage("roads", "nodes", graph.NodeCount(), "edges", graph.EdgeCount())
 
 	if err := b.makeSea(graph); err != nil {
@@ -316,6 +315,9 @@ func (b *builder) addArea(key string, t osm.Tags, g orb.MultiPolygon, rank int) 
 		case layerLand:
 			if kind == "park" {
 				b.addNamedArea("park", t, g)
+			}
+			if kind == "urban" && t.Find("landuse") != "construction" {
+				b.built = append(b.built, g)
 			}
 		}
 		if layer == layerLand || layer == layerWater {

@@ -43,6 +43,7 @@ type Report struct {
 	Sites         map[string]int    `json:"sites"`
 	Merged        int               `json:"merged"` // elements merged into the site of their campus
 	RoadKm        float64           `json:"road_km"`
+	Roads         RoadReport        `json:"roads"`
 	Demand        DemandReport      `json:"demand"`
 	Sea           SeaReport         `json:"sea"`
 	SeaSwallows   float64           `json:"sea_swallows"` // share of buildings that would stand in the sea
@@ -112,6 +113,7 @@ func (r *Report) Text() string {
 			line("  %s", w)
 		}
 	}
+	r.Roads.text(line)
 	line("\nSites (%d elements merged into their campus, %d from overlays, %d amended by them)", r.Merged, r.OverlaySites, r.OverlayAmended)
 	for _, k := range slices.Sorted(maps.Keys(r.Sites)) {
 		line("  %7d  %s", r.Sites[k], k)

@@ -1,13 +1,9 @@
 package city
 
 import (
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/paulmach/osm"
-
-	"rasad/geo/roads"
 )
 
 // names are the names of a thing, empty where unknown.
@@ -165,129 +161,6 @@ var waterwayZooms = map[string]int{"river": 9, "canal": 11, "stream": 12, "drain
 var placeKinds = map[string]struct{ zoom, rank int }{
 	"country": {2, 1}, "state": {4, 2}, "province": {4, 2}, "city": {4, 3}, "town": {7, 4}, "village": {9, 5}, "suburb": {10, 5},
 	"borough": {10, 5}, "quarter": {11, 6}, "island": {10, 6}, "neighbourhood": {12, 7}, "hamlet": {12, 7}, "locality": {13, 8}, "square": {13, 8},
-}
-
-// drive is how a way may be driven.
-type drive struct {
-	class             roads.Class
-	flags             roads.Flags
-	forward, backward bool
-	mps               float64
-}
-
-// Free-flow speeds in km/h where no limit is mapped: by class, and for links.
-var (
-	classKmh = [...]float64{roads.Motorway: 100, roads.Trunk: 80, roads.Primary: 60, roads.Secondary: 52, roads.Tertiary: 45,
-		roads.Unclassified: 40, roads.Residential: 32, roads.LivingStreet: 12, roads.Service: 18}
-	linkKmh = 45.0
-)
-
-// limitShare is what of a mapped limit traffic reaches on average, turns and lights included.
-const limitShare = 0.85
-
-// driveOf says how a way may be driven; ok is false where a fire engine has no business. A
-// private road is kept and marked: gates open for sirens.
-func driveOf(t osm.Tags) (d drive, ok bool) {
-	highway := t.Find("highway")
-	switch strings.TrimSuffix(highway, "_link") {
-	case "motorway":
-		d.class = roads.Motorway
-	case "trunk":
-		d.class = roads.Trunk
-	case "primary":
-		d.class = roads.Primary
-	case "secondary":
-		d.class = roads.Secondary
-	case "tertiary":
-		d.class = roads.Tertiary
-	case "unclassified", "road":
-		d.class = roads.Unclassified
-	case "residential":
-		d.class = roads.Residential
-	case "living_street":
-		d.class = roads.LivingStreet
-	case "service", "busway":
-		d.class = roads.Service
-	case "pedestrian", "track":
-		if t.Find("emergency") != "yes" && t.Find("motor_vehicle") != "yes" {
-			return d, false
-		}
-		d.class = roads.LivingStreet
-	default:
-		return d, false
-	}
-	if t.Find("area") == "yes" {
-		return d, false
-	}
-	if t.Find("emergency") != "yes" {
-		switch firstOf(t, "motorcar", "motor_vehicle", "vehicle", "access") {
-		case "no", "agricultural", "forestry":
-			if highway != "busway" {
-				return d, false
-			}
-		case "private":
-			d.flags |= roads.Private
-		}
-	}
-	kmh := classKmh[d.class]
-	if strings.HasSuffix(highway, "_link") {
-		d.flags |= roads.Link
-		kmh = math.Min(kmh, linkKmh)
-	}
-	if limit := kmhOf(t.Find("maxspeed")); limit > 0 {
-		kmh = limit * limitShare
-	}
-	if s := t.Find("service"); s == "driveway" || s == "parking_aisle" || s == "drive-through" {
-		kmh = math.Min(kmh, 12)
-	}
-	d.mps = kmh / 3.6
-	if yes(t.Find("bridge")) {
-		d.flags |= roads.Bridge
-	}
-	if yes(t.Find("tunnel")) {
-		d.flags |= roads.Tunnel
-	}
-	d.forward, d.backward = true, true
-	switch oneway(t) {
-	case 1:
-		d.backward = false
-	case -1:
-		d.forward = false
-	}
-	return d, true
-}
-
-// oneway is 1 where a way may be driven along its line only, -1 against it only, else 0.
-func oneway(t osm.Tags) int {
-	switch t.Find("oneway") {
-	case "yes", "true", "1", "reversible", "alternating":
-		return 1 // of a lane that turns by the hour we promise only one direction
-	case "-1", "reverse":
-		return -1
-	case "no", "false", "0":
-		return 0
-	}
-	if h := t.Find("highway"); h == "motorway" || h == "motorway_link" {
-		return 1
-	}
-	if j := t.Find("junction"); j == "roundabout" || j == "circular" {
-		return 1
-	}
-	return 0
-}
-
-// kmhOf reads a speed limit ("50", "30 mph"); 0 where there is none or it is no number.
-func kmhOf(s string) float64 {
-	s, mph := strings.CutSuffix(strings.TrimSpace(s), "mph")
-	s, _ = strings.CutSuffix(strings.TrimSpace(s), "km/h")
-	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || !(v >= 5 && v <= 200) {
-		return 0
-	}
-	if mph {
-		v *= 1.609344
-	}
-	return v
 }
 
 // siteType says what a thing is to us: the type of a site, and whether it is a shelter. Empty

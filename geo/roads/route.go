@@ -23,7 +23,7 @@ func newRouter(nodes int) *router {
 		via: make([]uint32, nodes), from: make([]uint32, nodes)}
 }
 
-// Route is the fastest way to drive from one node to another: its edges in order and the
+// Route is the fastest way to drive from one node to another, never against a one-way street: its edges in order and the
 // seconds they take. It is false when there is no way. Plain A* with a straight-line bound; it
 // keeps its scratch, so that a call allocates only its answer. It panics on a node that does
 // not exist.
@@ -56,6 +56,9 @@ func (g *Graph) Route(from, to NodeID) (edges []EdgeID, seconds float64, ok bool
 		}
 		for i := g.first[u]; i < g.first[u+1]; i++ {
 			e := &g.edges[i]
+			if g.flags[i]&Against != 0 {
+				continue
+			}
 			s := r.seconds[u] + float64(e.seconds)
 			if r.stamps[e.to] == r.stamp && r.seconds[e.to] <= s {
 				continue
