@@ -55,7 +55,17 @@ export type IncidentType = Coded &
 /** How far an incident is. */
 export type IncidentStatus = Coded & Readonly<{ order: number; initial?: boolean; final?: boolean }>;
 /** A kind of hazard area. */
-export type HazardType = Coded & Readonly<{ category: string; icon: string; impassable: boolean; sensitive: boolean }>;
+export type HazardType = Coded &
+  Readonly<{
+    category: string;
+    icon: string;
+    impassable: boolean;
+    sensitive: boolean;
+    /** The share of the speed that is left on roads in it; absent: all of it. */
+    speed_factor?: number;
+    /** Drawn as a line along or across a street; absent: as an area. */
+    draw?: "line";
+  }>;
 /** A kind of shelter. */
 export type ShelterKind = Coded & Readonly<{ icon: string; shape: string; overnight: boolean }>;
 /** Whether a shelter takes people. */
@@ -64,6 +74,14 @@ export type ShelterStatus = Coded & Readonly<{ token: string; shape: string; adm
 export type SiteKind = Coded & Readonly<{ icon: string; sensitive: boolean }>;
 /** An organisation. */
 export type Agency = Coded & Readonly<{ short: Label; icon: string }>;
+
+/** What share of a city should be reached, by whom and how soon. */
+export type CoverageStandards = Readonly<{
+  standards: readonly Readonly<{ capability: string; seconds: number; label?: Label }>[];
+  void_after_s: number;
+  void_below: number;
+  posts: readonly string[];
+}>;
 
 /** The whole preset. */
 export type Preset = Readonly<{
@@ -89,6 +107,8 @@ export type Preset = Readonly<{
   shelter_kinds: readonly ShelterKind[];
   shelter_statuses: readonly ShelterStatus[];
   site_kinds: readonly SiteKind[];
+  /** Absent on a server of before roads. */
+  coverage?: CoverageStandards;
 }>;
 
 /** The row of that code. */

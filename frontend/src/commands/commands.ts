@@ -7,9 +7,6 @@ type Schemas = components["schemas"];
 export type Incident = Schemas["Incident"];
 export type Unit = Schemas["Unit"];
 export type AlarmFeature = Schemas["Feature"];
-/** The answer of `nearest`. */
-export type NearestUnits = Schemas["NearestUnits"];
-export type NearUnit = NearestUnits["units"][number];
 /** Who called: opened by an audited call, never to be stored. */
 export type Caller = Schemas["Caller"];
 /** Name, place and time of the city. */
@@ -111,18 +108,6 @@ export function acknowledge(alarm: string, options?: Options): Promise<Outcome<A
 export function openCaller(incident: string, reason: string, signal?: AbortSignal): Promise<Outcome<Caller>> {
   const query = reason ? `?reason=${encodeURIComponent(reason)}` : "";
   return send({ method: "GET", path: incidentPath(incident, "/caller") + query, ...(signal ? { signal } : {}) });
-}
-
-/** Asks who is nearest, by straight line, of those who may be sent. */
-export function nearest(
-  at: readonly [lng: number, lat: number],
-  capability: string,
-  k: number,
-  signal?: AbortSignal,
-): Promise<Outcome<NearestUnits>> {
-  const query = new URLSearchParams({ lon: String(at[0]), lat: String(at[1]), k: String(k), dispatchable: "true" });
-  if (capability) query.set("capability", capability);
-  return send({ method: "GET", path: `/api/v1/units/nearest?${query}`, ...(signal ? { signal } : {}) });
 }
 
 /** Name, place and time zone of the city. */

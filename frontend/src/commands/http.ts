@@ -28,6 +28,8 @@ export type Call = Readonly<{
   /** Path and query on this origin. */
   path: string;
   body?: unknown;
+  /** It changes nothing, whatever its method: it is asked once, and who asks may ask again. */
+  question?: boolean;
   /** The revision that the caller saw: another one is refused, with the feature as it is. */
   ifMatch?: number;
   /** Gives the call up, and its retries. */
@@ -64,7 +66,7 @@ function passing({ status, code }: Problem): boolean {
  * that stays the same for every retry, so trying again can do nothing twice. Reads are tried once: who shows them asks again.
  */
 export async function send<T>(call: Call, around: Surroundings = browser): Promise<Outcome<T>> {
-  const write = call.method !== "GET";
+  const write = call.method !== "GET" && !call.question;
   const headers: Record<string, string> = { Accept: "application/json, application/geo+json, application/problem+json" };
   if (call.body !== undefined) headers["Content-Type"] = "application/json";
   if (write) headers["Idempotency-Key"] = uuid();

@@ -5,7 +5,7 @@ import type { Palette } from "./palette";
 
 /**
  * Pictures are made when the style first asks for them, from a name that says everything:
- * `incident|type|priority`, `site|type`, `shelter|type|status`, `hazard|type`, `hatch|hard`,
+ * `incident|type|priority`, `site|type`, `shelter|type|status`, `hazard|type`, `hatch|hard`, `closure|closed`,
  * `donut|token:count,token:count`.
  */
 export type ImageMaker = Readonly<{ preset: Preset; palette: Palette; theme: Theme; scale: number }>;
@@ -39,6 +39,8 @@ export function drawImage(name: string, maker: ImageMaker): Picture | null {
       return hazard(maker, a);
     case "hatch":
       return hatch(maker, a === "hard");
+    case "closure":
+      return closure(maker, a === "closed");
     case "donut":
       return donut(maker, a);
     default:
@@ -205,6 +207,31 @@ function hatch(maker: ImageMaker, hard: boolean): Picture {
       ctx.lineTo(shift + size + 1, -1);
     }
     ctx.stroke();
+  });
+}
+
+/** The sign on a closed street is a cross in a circle, on a slow one a triangle that stands on its point. */
+function closure(maker: ImageMaker, closed: boolean): Picture {
+  const { palette } = maker;
+  const size = 18;
+  const outer = size + 4;
+  return picture(maker, outer, (ctx) => {
+    const mid = outer / 2;
+    place(ctx, shapePath(closed ? "circle" : "triangle_down"), 24, mid, mid, size, (p) => {
+      ctx.lineWidth = 5;
+      ctx.strokeStyle = palette.color("symbol-casing");
+      ctx.stroke(p);
+      ctx.fillStyle = palette.color(closed ? "hazard" : "site-plate");
+      ctx.fill(p);
+      ctx.lineWidth = 2.4;
+      ctx.strokeStyle = palette.color(closed ? "closure-bar" : "hazard");
+      ctx.stroke(p);
+    });
+    if (!closed) return;
+    place(ctx, shapePath("cross"), 24, mid, mid, size * 0.5, (p) => {
+      ctx.fillStyle = palette.color("symbol-casing");
+      ctx.fill(p);
+    });
   });
 }
 

@@ -37,6 +37,8 @@ export const source = {
   hazardLabels: "hazard-labels",
   shelters: "shelters",
   sites: "sites",
+  routes: "routes",
+  draft: "draft",
   selection: "selection",
   clusters: "clusters",
   callsigns: "callsigns",
@@ -44,6 +46,14 @@ export const source = {
 
 /** The layers of assignments and of units are drawn by hand, under this layer. */
 export const aboveUnits = "callsigns";
+
+/** What cannot be reached in time lies over the ground and under every name. */
+export const coverageLayer = "coverage";
+
+/** The first layer above the coverage: names of the basemap, and where there are none whatever comes after it. */
+export function aboveCoverage(layers: readonly LayerSpecification[]): string | undefined {
+  return layers.find(({ id }) => id.startsWith("label-") || id === "mask" || id === "hazard-fill")?.id;
+}
 
 /** Persian letters need more height to be as legible. */
 const textScale: Readonly<Record<Language, number>> = { fa: 1.14, zh: 1, en: 1 };
@@ -281,6 +291,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
     paint: halo,
   });
   const isSelected: ExpressionSpecification = ["boolean", ["get", "selected"], false];
+  const isLead: ExpressionSpecification = ["==", ["get", "role"], "lead"];
   return [
     {
       ...{ id: "hazard-fill", type: "fill", source: source.hazards },
@@ -297,11 +308,72 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
     {
       ...{ id: "hazard-line", type: "line", source: source.hazards },
       layout: { ...shown(layers.hazards), "line-join": "round" },
+      filter: ["==", ["get", "closure"], ""],
       paint: {
         "line-color": color("hazard"),
         "line-width": ["case", isSelected, 5 * k, 2.5 * k],
         "line-dasharray": [3, 1.5],
       },
+    },
+    // The way that a unit would take: wide, cased and dashed, so that nobody takes it for a line of an assignment.
+    {
+      ...{ id: "route-casing", type: "line", source: source.routes },
+      layout: { "line-join": "round", "line-cap": "round" },
+      paint: {
+        "line-color": color("symbol-casing"),
+        "line-width": ["case", isLead, 10 * k, 6 * k],
+        "line-opacity": ["case", isLead, 0.9, 0.6],
+      },
+    },
+    {
+      ...{ id: "route-other", type: "line", source: source.routes },
+      layout: { "line-join": "round" },
+      filter: ["!", isLead],
+      paint: { "line-color": color("assignment"), "line-width": 2.5 * k, "line-dasharray": [2, 2] },
+    },
+    {
+      ...{ id: "route", type: "line", source: source.routes },
+      layout: { "line-join": "round" },
+      filter: isLead,
+      paint: { "line-color": color("route"), "line-width": 5.5 * k, "line-dasharray": [2.2, 0.9] },
+    },
+    // A closed street is barred like a barrier, a slow one is dotted; each bears its own sign as well.
+    {
+      ...{ id: "closure-casing", type: "line", source: source.hazards },
+      layout: { ...shown(layers.hazards), "line-join": "round", "line-cap": "round" },
+      filter: ["!=", ["get", "closure"], ""],
+      paint: { "line-color": color("symbol-casing"), "line-width": ["case", isSelected, 13 * k, 10 * k] },
+    },
+    {
+      ...{ id: "closure-line", type: "line", source: source.hazards },
+      layout: { ...shown(layers.hazards), "line-join": "round" },
+      filter: ["==", ["get", "closure"], "closed"],
+      paint: { "line-color": color("hazard"), "line-width": 7 * k },
+    },
+    {
+      ...{ id: "closure-bars", type: "line", source: source.hazards },
+      layout: { ...shown(layers.hazards), "line-join": "bevel" },
+      filter: ["==", ["get", "closure"], "closed"],
+      paint: { "line-color": color("closure-bar"), "line-width": 7 * k, "line-dasharray": [0.7, 1.1] },
+    },
+    {
+      ...{ id: "closure-slow", type: "line", source: source.hazards },
+      layout: { ...shown(layers.hazards), "line-join": "round", "line-cap": "round" },
+      filter: ["==", ["get", "closure"], "slow"],
+      paint: { "line-color": color("hazard"), "line-width": 5 * k, "line-dasharray": [0.01, 2] },
+    },
+    {
+      ...{ id: "closure-signs", type: "symbol", source: source.hazards, minzoom: 13 },
+      layout: {
+        ...shown(layers.hazards),
+        "symbol-placement": "line",
+        "symbol-spacing": 110 * k,
+        "icon-image": ["concat", "closure|", ["get", "closure"]],
+        "icon-rotation-alignment": "viewport",
+        "icon-allow-overlap": true,
+        "icon-ignore-placement": true,
+      },
+      filter: ["!=", ["get", "closure"], ""],
     },
     {
       ...{ id: "sites", type: "symbol", source: source.sites, minzoom: 11 },
@@ -392,6 +464,50 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
         "text-padding": 3 * k,
       },
       paint: { ...halo, "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
+    },
+    {
+      ...{ id: "route-time", type: "symbol", source: source.routes },
+      filter: isLead,
+      layout: {
+        "symbol-placement": "line-center",
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": 14.5 * t,
+        "text-rotation-alignment": "viewport",
+        "text-allow-overlap": true,
+        "text-ignore-placement": true,
+        "text-offset": [0, -1.1],
+      },
+      paint: { ...halo, "text-halo-width": 2.6 * k },
+    },
+    // What is being drawn, and what was drawn until it comes back by the stream.
+    {
+      ...{ id: "draft-fill", type: "fill", source: source.draft, filter: ["==", ["geometry-type"], "Polygon"] },
+      paint: { "fill-color": color("draft"), "fill-opacity": 0.16 },
+    },
+    {
+      ...{ id: "draft-casing", type: "line", source: source.draft, filter: ["!=", ["geometry-type"], "Point"] },
+      layout: { "line-join": "round", "line-cap": "round" },
+      paint: { "line-color": color("symbol-casing"), "line-width": 8 * k, "line-opacity": 0.8 },
+    },
+    {
+      ...{ id: "draft-line", type: "line", source: source.draft, filter: ["!=", ["geometry-type"], "Point"] },
+      layout: { "line-join": "round" },
+      paint: {
+        "line-color": color("draft"),
+        "line-width": 4 * k,
+        "line-dasharray": [1.4, 1],
+        "line-opacity": ["case", ["get", "ghost"], 0.6, 1],
+      },
+    },
+    {
+      ...{ id: "draft-points", type: "circle", source: source.draft, filter: ["==", ["geometry-type"], "Point"] },
+      paint: {
+        "circle-radius": ["case", ["get", "last"], 6.5 * k, 4.5 * k],
+        "circle-color": color("draft"),
+        "circle-stroke-color": color("symbol-casing"),
+        "circle-stroke-width": 2 * k,
+      },
     },
     {
       ...{ id: "selection-area", type: "fill", source: source.selection, filter: ["==", ["geometry-type"], "Polygon"] },

@@ -1,5 +1,5 @@
 import * as maplibregl from "maplibre-gl";
-import type { GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import type { GeoJSONSource, LayerSpecification, Map as MapLibre, RasterTileSource, StyleSpecification } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
@@ -11,13 +11,14 @@ import { AssignmentLayer } from "./assignments";
 import { Camera, type Bounds, type CameraState, type Padding } from "./camera";
 import { layOutCrowd, type Cluster } from "./crowd";
 import { drawImage, incidentSize, type ImageMaker } from "./images";
-import { aboveUnits, mapLayers, source, type LayerSwitches } from "./layers";
+import { aboveCoverage, aboveUnits, coverageLayer, mapLayers, source, type LayerSwitches } from "./layers";
 import "./map.css";
 import * as operations from "./operations";
 import { readPalette, type Palette } from "./palette";
 import { mercatorX, mercatorY, tier, UnitLayer } from "./units";
 
 export type { Bounds, CameraState, LayerSwitches, Padding };
+export type { DraftShape, RouteLine } from "./operations";
 
 maplibregl.setWorkerUrl(workerUrl);
 maplibregl.addProtocol("pmtiles", new Protocol().tile);
@@ -109,6 +110,20 @@ export type MapView = Readonly<{
   setSensitive(sensitive: "shown" | "dimmed" | "hidden"): void;
   /** Ghost lines of an assignment that is being chosen. */
   setPreview(preview: operations.Preview | null): void;
+  /** The ways of units that are being thought of. */
+  setRoutes(routes: readonly operations.RouteLine[]): void;
+  /** Tiles of what cannot be reached in time, by the template of their address; null shows none. Another address reloads them. */
+  setCoverage(tiles: string | null): void;
+  /** What is being drawn. While it is not a ghost a click picks nothing and zooms to nothing: it is a point. */
+  setDraft(draft: operations.DraftShape | null): void;
+  /** Where the pointer is; null when it left. */
+  onHover(listener: (at: LngLat | null) => void): () => void;
+  /** Moves the view by pixels of the page, and locks it. */
+  pan(x: number, y: number): void;
+  /** Zooms by steps, around a place when one is given, and locks the view. */
+  zoom(by: number, around?: LngLat): void;
+  /** Metres that a pixel of the page is wide in the middle of the map. */
+  metresPerPixel(): number;
   /** Pixels of the page, relative to the map. */
   project(at: LngLat): readonly [x: number, y: number];
   unproject(point: readonly [x: number, y: number]): LngLat;
@@ -156,6 +171,9 @@ class View {
   #sensitive: "shown" | "dimmed" | "hidden";
   #selected = "";
   #preview: operations.Preview | null = null;
+  #routes: readonly operations.RouteLine[] = [];
+  #draft: operations.DraftShape | null = null;
+  #coverage: string | null = null;
   #applied: readonly LayerSpecification[] = [];
   #clusters: readonly Cluster[] = [];
   #loaded = false;
@@ -170,6 +188,7 @@ class View {
   readonly #stops: (() => void)[] = [];
   readonly #pickListeners = new Set<(pick: Pick | null) => void>();
   readonly #pointListeners = new Set<(point: PointedAt) => void>();
+  readonly #hoverListeners = new Set<(at: LngLat | null) => void>();
 
   constructor(container: HTMLElement, world: World, options: MapOptions) {
     this.#container = container;
@@ -295,6 +314,34 @@ class View {
         this.#preview = preview;
         this.#assign();
       },
+      setRoutes: (routes) => {
+        this.#routes = routes;
+        this.#mark(source.routes);
+      },
+      setCoverage: (tiles) => {
+        if (tiles === this.#coverage) return;
+        this.#coverage = tiles;
+        this.#cover();
+      },
+      setDraft: (draft) => {
+        this.#draft = draft;
+        const drawing = draft !== null && !draft.ghost;
+        if (drawing) map.doubleClickZoom.disable();
+        else map.doubleClickZoom.enable();
+        map.getCanvas().style.cursor = drawing ? "crosshair" : "";
+        // A line that lags behind the pointer cannot be drawn with.
+        if (this.#loaded) map.getSource<GeoJSONSource>(source.draft)?.setData(operations.draft(draft));
+      },
+      onHover: (listener) => add(this.#hoverListeners, listener),
+      pan: (x, y) => {
+        this.#camera.follow(false);
+        map.panBy([x, y], { duration: 0 });
+      },
+      zoom: (by, around) => {
+        this.#camera.follow(false);
+        map.easeTo({ zoom: map.getZoom() + by, duration: 0, ...(around ? { around: [around[0], around[1]] } : {}) });
+      },
+      metresPerPixel: () => (40_075_016.7 * Math.cos((map.getCenter().lat * Math.PI) / 180)) / (512 * 2 ** map.getZoom()),
       project: (at) => {
         const { x, y } = map.project([at[0], at[1]]);
         return [x, y];
@@ -362,10 +409,32 @@ class View {
       if (!map.getLayer(layer.id)) map.addLayer(layer, aboveUnits);
     }
     this.#loaded = true;
+    this.#cover();
     this.#setFaces();
     this.#restyle(false);
     this.#mark(...Object.values(source));
     this.#layOut();
+  }
+
+  /** Shows the coverage, or takes it away. Tiles that are there stay until those of the new address have come. */
+  #cover(): void {
+    const map = this.#map;
+    if (!this.#loaded) return;
+    const tiles = this.#coverage;
+    const there = map.getSource<RasterTileSource>(coverageLayer);
+    if (!tiles) {
+      if (map.getLayer(coverageLayer)) map.removeLayer(coverageLayer);
+      if (there) map.removeSource(coverageLayer);
+    } else if (there) there.setTiles([tiles]);
+    else {
+      const { bounds } = this.#options;
+      map.addSource(coverageLayer, {
+        ...{ type: "raster", tiles: [tiles], tileSize: 256, minzoom: 6, maxzoom: 15 },
+        ...(bounds ? { bounds: [...bounds] as [number, number, number, number] } : {}),
+      });
+      const paint = { "raster-fade-duration": 0, "raster-resampling": "nearest" } as const;
+      map.addLayer({ id: coverageLayer, type: "raster", source: coverageLayer, paint }, aboveCoverage(this.#applied));
+    }
   }
 
   /** Sets what differs between the look that is and the one that should be. */
@@ -430,7 +499,8 @@ class View {
   #idle(): boolean {
     const map = this.#map;
     if (!this.#loaded || !this.#laidOut || map.isMoving()) return false;
-    const still = [source.basemap, source.mask, source.incidents, source.hazards, source.shelters, source.sites];
+    const still: string[] = [source.basemap, source.mask, source.incidents, source.hazards, source.shelters, source.sites, source.routes];
+    if (this.#coverage) still.push(coverageLayer);
     return still.every((id) => !this.#dirty.has(id) && (!map.getSource(id) || map.isSourceLoaded(id)));
   }
 
@@ -519,6 +589,12 @@ class View {
           break;
         case source.hazardLabels:
           target.setData(operations.hazardLabels(slow));
+          break;
+        case source.routes:
+          target.setData(operations.routes(this.#routes));
+          break;
+        case source.draft:
+          target.setData(operations.draft(this.#draft));
           break;
         case source.shelters:
           target.setData(operations.shelters(slow));
@@ -667,7 +743,7 @@ class View {
       if (feature && distance < (found.get(feature) ?? Infinity)) found.set(feature, distance);
     };
     for (const { id, distance } of this.#units.pick(x, y, radius)) offer(this.#world.byId(id), distance);
-    const layers = ["incidents", "shelters", "sites", "hazard-label", "hazard-line"].filter((id) => this.#map.getLayer(id));
+    const layers = ["incidents", "shelters", "sites", "hazard-label", "hazard-line", "closure-casing"].filter((id) => this.#map.getLayer(id));
     const box: [[number, number], [number, number]] = [
       [x - radius, y - radius],
       [x + radius, y + radius],
@@ -692,7 +768,7 @@ class View {
   #click(event: maplibregl.MapMouseEvent, button: "primary" | "secondary"): void {
     const { x, y } = event.point;
     const touch = "pointerType" in event.originalEvent && event.originalEvent.pointerType === "touch";
-    if (button === "primary") {
+    if (button === "primary" && !this.#drawing()) {
       const hits = this.#under(x, y, (touch ? pickRadiusTouch : pickRadius) * this.#scale);
       const first = hits[0];
       if (!first && this.#zoomToCluster(x, y)) return;
@@ -705,6 +781,10 @@ class View {
     for (const listener of this.#pointListeners) listener({ at, x, y, button });
   }
 
+  #drawing(): boolean {
+    return this.#draft !== null && !this.#draft.ghost;
+  }
+
   #zoomToCluster(x: number, y: number): boolean {
     const hit = this.#map.queryRenderedFeatures([x, y], { layers: ["clusters"] })[0];
     if (!hit || hit.geometry.type !== "Point") return false;
@@ -715,7 +795,10 @@ class View {
 
   #hover(): void {
     let last = 0;
-    this.#map.on("mousemove", ({ point }) => {
+    this.#map.on("mouseout", () => this.#hoverListeners.forEach((listener) => listener(null)));
+    this.#map.on("mousemove", ({ point, lngLat }) => {
+      for (const listener of this.#hoverListeners) listener([lngLat.lng, lngLat.lat]);
+      if (this.#drawing()) return;
       if (performance.now() - last < 80 || this.#map.isMoving()) return;
       last = performance.now();
       this.#map.getCanvas().style.cursor = this.#under(point.x, point.y, pickRadius * this.#scale).length ? "pointer" : "";

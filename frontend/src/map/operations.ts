@@ -1,6 +1,6 @@
 import type { Feature as GeoFeature, FeatureCollection, Geometry, Position } from "geojson";
 import { byCode, scaleValue, type Language, type Preset } from "../preset";
-import { flag, geometry, list, text, type Feature, type LngLat } from "../world/feature";
+import { flag, geometry, list, number, text, type Feature, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
 import type { Line } from "./assignments";
 import { incidentSize } from "./images";
@@ -75,10 +75,18 @@ export function hazards({ world, selected }: Slow): FeatureCollection {
     activeHazards(world).flatMap((f) => {
       const shape = geometry(f);
       if (!shape) return [];
-      const properties = { pattern: flag(f, "impassable") ? "hard" : "soft", selected: f.key === selected };
+      const closure = closureOf(f);
+      const properties = { pattern: closure === "closed" ? "hard" : "soft", closure, selected: f.key === selected };
       return [{ type: "Feature" as const, id: f.id, geometry: shape, properties }];
     }),
   );
+}
+
+/** What a hazard does to those who would drive through: nothing (""), it slows them, or it stops them. */
+export function closureOf(hazard: Feature): "" | "slow" | "closed" {
+  if (flag(hazard, "impassable")) return "closed";
+  const factor = number(hazard, "speed_factor");
+  return factor > 0 && factor < 1 ? "slow" : "";
 }
 
 /** Signs and names of hazards. */
@@ -170,6 +178,54 @@ export function assignments({ world, preset }: Pick<Slow, "world" | "preset">, p
   }
   if (preview) draw(world.get(preview.incident), preview.units, true);
   return lines;
+}
+
+/** The way of a unit, and what to write on it. */
+export type RouteLine = Readonly<{
+  line: readonly (readonly number[])[];
+  text: string;
+  /** The one that is looked at; the others stand back. */
+  lead: boolean;
+}>;
+
+export function routes(lines: readonly RouteLine[]): FeatureCollection {
+  return collection(
+    lines.flatMap(({ line, text: words, lead }) =>
+      line.length < 2
+        ? []
+        : [
+            {
+              type: "Feature" as const,
+              geometry: { type: "LineString" as const, coordinates: line.map(([lng = 0, lat = 0]) => [lng, lat]) },
+              properties: { role: lead ? "lead" : "other", text: words },
+            },
+          ],
+    ),
+  );
+}
+
+/** What is being drawn on the map. */
+export type DraftShape = Readonly<{
+  area: boolean;
+  points: readonly LngLat[];
+  /** Where the next point would be; null while nobody points. */
+  cursor: LngLat | null;
+  /** It was sent, and is not yet known to be recorded. */
+  ghost: boolean;
+}>;
+
+export function draft(shape: DraftShape | null): FeatureCollection {
+  if (!shape) return collection([]);
+  const { area, points, cursor, ghost } = shape;
+  const run: Position[] = [...points, ...(cursor && !ghost ? [cursor] : [])].map(([lng, lat]) => [lng, lat]);
+  const features: GeoFeature[] = [];
+  if (area && run.length >= 3) {
+    features.push({ type: "Feature", geometry: { type: "Polygon", coordinates: [[...run, run[0]!]] }, properties: { ghost } });
+  } else if (run.length >= 2) {
+    features.push({ type: "Feature", geometry: { type: "LineString", coordinates: run }, properties: { ghost } });
+  }
+  if (!ghost) points.forEach((at, i) => features.push(point(at, { last: i === points.length - 1, ghost }, i + 1)));
+  return collection(features);
 }
 
 const earthRadiusM = 6_371_008.8;

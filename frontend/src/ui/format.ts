@@ -34,6 +34,8 @@ export type Format = Readonly<{
   /** A count that stays short: 12,345 as it is, from a hundred thousand on "123K". */
   count(value: number): string;
   percent(share: number): string;
+  /** A share to a tenth of a percent, where tenths decide: "87.3 %". */
+  share(share: number): string;
   /** Metres, as exact as a person can use: "350 m", "1.2 km", "12 km". */
   distance(metres: number): string;
   /** Metres a second, as kilometres an hour. */
@@ -73,6 +75,7 @@ function create(language: Language, timeZone: string): Format {
   const numbers = [0, 1, 2].map((digits) => new Intl.NumberFormat(locale, { maximumFractionDigits: digits }));
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+  const shares = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const plain = new Intl.NumberFormat(locale, { useGrouping: false });
   const two = new Intl.NumberFormat(locale, { useGrouping: false, minimumIntegerDigits: 2 });
   const degrees = new Intl.NumberFormat(locale, { minimumFractionDigits: 5, maximumFractionDigits: 5 });
@@ -105,6 +108,7 @@ function create(language: Language, timeZone: string): Format {
     number,
     count: (value) => whole(value, (v) => (Math.abs(v) < 100_000 ? numbers[0]! : compact).format(v)),
     percent: (share) => whole(share, (v) => percents.format(v)),
+    share: (share) => whole(share, (v) => shares.format(v)),
     distance: (metres) =>
       whole(metres, (m) => {
         if (m < 995) return measure("meter", m < 100 ? Math.round(m) : Math.round(m / 10) * 10);

@@ -22,6 +22,11 @@ export function isWriting(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type);
 }
 
+/** Whether Enter and Space press what is under the focus. */
+export function isButton(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest("button, a[href], select, summary") !== null;
+}
+
 /** The action that a key means. */
 export function actionOf(event: KeyboardEvent, actions: readonly Action[]): Action | undefined {
   if (event.altKey || event.isComposing) return undefined;

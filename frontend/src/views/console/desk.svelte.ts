@@ -1,11 +1,16 @@
 import * as commands from "../../commands/commands";
 import type { NewIncident, Options } from "../../commands/commands";
 import type { Outcome, Problem } from "../../commands/http";
+import * as reach from "../../commands/reach";
+import type { NewClosure } from "../../commands/reach";
 import { m, problemText } from "../../messages";
 import { settings } from "../../ui/settings.svelte";
-import { flag, list, text, type Feature, type LngLat } from "../../world/feature";
+import type { RouteLine } from "../../map/map";
+import { flag, geometry, list, text, type Feature, type LngLat } from "../../world/feature";
 import type { Live } from "../shared/live.svelte";
-import { incidentName, isolate, nameOfIncident } from "../shared/words";
+import { hazardName, incidentName, isolate, nameOfIncident } from "../shared/words";
+import { Cover } from "./cover.svelte";
+import { withoutLast, withPoint, type Draft } from "./draft";
 
 /** Something to tell the dispatcher, beside what he looks at. */
 export type Notice = Readonly<{
@@ -56,12 +61,25 @@ export class Desk {
   ghosts = $state.raw<readonly Ghost[]>([]);
   /** Units chosen among the nearest, to be assigned by Enter. */
   chosen = $state.raw<readonly string[]>([]);
+  /** Ways of those that are thought of, for the map. */
+  routes = $state.raw<readonly RouteLine[]>([]);
+  /** What of the coverage is looked at. */
+  readonly cover: Cover;
+  /** The closure that is being drawn. */
+  drawing = $state.raw<Draft | null>(null);
+  /** Where its next point would be: under the pointer, or where the arrows moved it. */
+  cursor = $state.raw<LngLat | null>(null);
+  /** A closure that is sent and not yet on the screen by the stream. */
+  sent = $state.raw<Draft | null>(null);
+  /** The closure that is looked at. */
+  hazard = $state<string | null>(null);
   #lastId = 0;
   #undo: (() => void) | null = null;
   #undoUntil = 0;
 
   constructor(live: Live) {
     this.live = live;
+    this.cover = new Cover(live);
   }
 
   /** Shows an incident. */
@@ -69,7 +87,16 @@ export class Desk {
     if (this.incident !== key) this.chosen = [];
     this.incident = key;
     this.unit = null;
+    this.hazard = null;
     this.editing = false;
+  }
+
+  /** Shows a closure among the others, and what is known of the roads and the coverage. */
+  openRoads(hazard: string | null = null): void {
+    this.openIncident(null);
+    this.writing = false;
+    this.pin = null;
+    this.hazard = hazard;
   }
 
   /** Shows a unit, and marks the incident that it works on. */
@@ -84,11 +111,13 @@ export class Desk {
   /** Steps back by one: what is open is closed in the order in which it was opened. */
   escape(): void {
     if (this.question) this.question = null;
+    else if (this.drawing) this.drawing = this.cursor = null;
     else if (this.chosen.length > 0) this.chosen = [];
     else if (this.writing) this.writing = false;
     else if (this.editing) this.editing = false;
     else if (this.unit) this.unit = null;
     else if (this.pin) this.pin = null;
+    else if (this.hazard) this.hazard = null;
     else this.incident = null;
   }
 
@@ -97,8 +126,66 @@ export class Desk {
     if (this.#refusedInReplay()) return;
     this.pin = at;
     this.writing = true;
+    this.drawing = null;
     this.unit = null;
     this.question = null;
+  }
+
+  /** Begins to draw a closure. The selection stays: the roads of this incident may be what is closed. */
+  draw(): void {
+    if (this.#refusedInReplay()) return;
+    this.drawing = { area: false, points: [] };
+    this.cursor = null;
+    this.pin = null;
+    this.writing = false;
+    this.question = null;
+  }
+
+  /** Adds a point to what is drawn. */
+  addPoint(at: LngLat): void {
+    if (this.drawing) this.drawing = withPoint(this.drawing, at);
+  }
+
+  /** Takes the last point back. */
+  dropPoint(): void {
+    if (this.drawing) this.drawing = withoutLast(this.drawing);
+  }
+
+  /** Sends a closure. What was drawn stays on the map as a ghost until the stream brings it. */
+  async closeRoads(closure: NewClosure): Promise<Problem | null> {
+    const draft = this.drawing;
+    this.sent = draft;
+    this.drawing = this.cursor = null;
+    const what = closure.name || settings.label(this.live.codes.hazardType(closure.type), closure.type);
+    const outcome = await this.#run(what, (o) => reach.closeRoads(closure, o), false);
+    this.sent = null;
+    if (!outcome.ok) {
+      // Nothing that was drawn is lost: it is there again, to be mended or sent once more.
+      if (!this.drawing && !this.writing) this.drawing = draft;
+      return outcome.problem;
+    }
+    const { id } = outcome.body;
+    const words = closure.factor === 0 ? m.done_road_closed : m.done_road_slowed;
+    this.tell("done", words({ name: isolate(what) }), () => void this.withdraw(id, false));
+    return null;
+  }
+
+  /** Takes a closure away; by itself that can be undone as well. */
+  async withdraw(key: string, undoable = true): Promise<void> {
+    const feature = this.live.world.get(key);
+    const name = feature ? hazardName(feature, this.live) : key;
+    const outcome = await this.#run(name, (o) => reach.withdraw(key, o));
+    if (!outcome.ok) return;
+    if (this.hazard === key) this.hazard = null;
+    const shape = feature && geometry(feature);
+    const again = feature && shape && undoable ? () => void this.#restore(feature, shape) : undefined;
+    this.tell("done", m.done_road_opened({ name: isolate(name) }), again);
+  }
+
+  async #restore(feature: Feature, shape: GeoJSON.Geometry): Promise<void> {
+    const { kind: _kind, rev: _rev, active: _active, ...properties } = feature.props;
+    const outcome = await this.#run(m.undo(), (o) => reach.restore(feature.key, shape, properties, o));
+    if (outcome.ok) this.tell("done", m.done_undone());
   }
 
   async create(incident: NewIncident): Promise<Problem | null> {

@@ -9,6 +9,7 @@ import { openSession, type Session } from "../../world/session";
 import type { World } from "../../world/world";
 import { ActLog, type Act } from "./acts";
 import { loadPlaces, Places } from "./places";
+import { coverRecord, stirOf, type CoverRecord, type Stir } from "./reach";
 
 /** Lists on panels change at most this often; the map follows every frame by itself. */
 const listEveryMs = 200;
@@ -28,6 +29,10 @@ export class Live {
   hazards = $state.raw<readonly Feature[]>([]);
   shelters = $state.raw<readonly Feature[]>([]);
   alarms = $state.raw<readonly Feature[]>([]);
+  /** Zones that nobody of a capability reaches in time. */
+  voids = $state.raw<readonly Feature[]>([]);
+  /** What the record says of the coverage; null before it says anything. */
+  cover = $state.raw<CoverRecord | null>(null);
   /** What happened, the newest first. */
   acts = $state.raw<readonly Act[]>([]);
   /** What to say about the picture. A new object only when a reader would see a difference. */
@@ -66,6 +71,8 @@ export class Live {
       if (dirty.has("hazard")) this.hazards = this.world.features("hazard");
       if (dirty.has("shelter")) this.shelters = this.world.features("shelter");
       if (dirty.has("alarm")) this.alarms = this.world.features("alarm");
+      if (dirty.has("void")) this.voids = this.world.features("void");
+      if (dirty.has("coverage")) this.cover = coverRecord(this.world.features("coverage")[0]);
       if (dirty.has("acts")) this.acts = this.#log.acts;
       dirty.clear();
       this.begun = true;
@@ -75,7 +82,7 @@ export class Live {
         if (this.#log.take(change)) dirty.add("acts");
         for (const f of change.put) dirty.add(f.kind);
         for (const f of change.drop) dirty.add(f.kind);
-        if (change.keyframe) for (const kind of ["incident", "unit", "hazard", "shelter", "alarm"]) dirty.add(kind);
+        if (change.keyframe) for (const kind of ["incident", "unit", "hazard", "shelter", "alarm", "void", "coverage"]) dirty.add(kind);
         if (dirty.size === 0 || timer !== undefined) return;
         const due = flushed + listEveryMs - performance.now();
         timer = setTimeout(flush, Math.max(0, due));
@@ -99,6 +106,17 @@ export class Live {
   name(key: string): string {
     const feature = this.world.get(key);
     return (feature && text(feature, "name")) || key;
+  }
+
+  /**
+   * Calls `listener` for each frame that may change an answer about roads, units or coverage, with the sequence of the
+   * frame. `watched` are the keys of units whose moves count. Returns its own undo.
+   */
+  onStir(watched: () => ReadonlySet<string>, listener: (stir: Stir, seq: number) => void): () => void {
+    return this.world.onFrame((change) => {
+      const stir = stirOf(change, this.world, watched());
+      if (stir.roads || stir.fleet || stir.moved || stir.cover) listener(stir, change.frame.seq);
+    });
   }
 
   /** The moment that the picture shows, Unix ms: of the replay, else the server's clock. Not reactive. */

@@ -19,7 +19,8 @@ export type Place = Readonly<{
 const cellDegrees = 0.01;
 const streetM = 450;
 const quarterM = 3000;
-const streetKinds = new Set(["street", "water", "park"]);
+/** Kinds of names that are no quarter, village or town. */
+export const streetKinds: ReadonlySet<string> = new Set(["street", "water", "park"]);
 
 /** Where a place is, in the words of the city: a street and a quarter, each "" where there is none near. */
 export type Nearby = Readonly<{ street: string; quarter: string }>;

@@ -1,8 +1,10 @@
 import { m, message } from "../../messages";
 import { settings } from "../../ui/settings.svelte";
-import { list, text, type Feature } from "../../world/feature";
+import { list, number, text, type Feature } from "../../world/feature";
 import type { Act } from "./acts";
 import type { Live } from "./live.svelte";
+import { nameIn, streetKinds } from "./places";
+import { nameBy } from "./reach";
 
 /** Keeps a name from turning the text around it: Latin street names stand in Persian sentences. */
 export function isolate(name: string): string {
@@ -30,6 +32,19 @@ export function whereIs(incident: Feature, live: Live): string {
 export function nameOfIncident(key: string, live: Live): string {
   const incident = live.world.get(key);
   return incident ? incidentName(incident, live) : key;
+}
+
+/** What a person calls a hazard: its name, else its type. */
+export function hazardName(hazard: Feature, live: Live): string {
+  const type = text(hazard, "type");
+  return text(hazard, "name") || settings.label(live.codes.hazardType(type), type) || hazard.key;
+}
+
+/** The name of the city in the reader's language where the city has one, else its own. */
+export function cityName(live: Live): string {
+  const own = live.city.name;
+  const city = live.places.all.find((place) => place.name === own && !streetKinds.has(place.kind));
+  return city ? nameIn(city, settings.language) : own;
 }
 
 /** One line of the log. */
@@ -74,6 +89,21 @@ export function actText(act: Act, live: Live): string {
 export function alarmText(alarm: Feature, live: Live): string {
   const type = text(alarm, "type");
   const [subject] = list(alarm, "subjects");
+  if (type === "void") return voidText(alarm, live);
+  if (type === "void_surge") return m.alarm_void_surge({ count: settings.format.number(number(alarm, "count")) });
   const name = subject ? isolate(live.name(subject)) : text(alarm, "text") || alarm.key.split(":").at(-1) || "";
   return message(`alarm_${type}`, { name, type }) ?? (text(alarm, "text") || type || alarm.key);
+}
+
+/** "No advanced life support can reach Riverside in time." The zone and the capability stand on the alarm, else on its subject. */
+function voidText(alarm: Feature, live: Live): string {
+  const [subject = ""] = list(alarm, "subjects");
+  const about = live.world.get(subject);
+  const from = (name: string) => alarm.props[name] ?? about?.props[name];
+  const code = from("capability");
+  const zone = from("zone");
+  const capability = typeof code === "string" ? code : "";
+  const name = nameBy(from("names"), settings.language) || (typeof zone === "string" ? zone : "") || subject;
+  if (capability === "") return m.alarm_void_any({ zone: isolate(name) });
+  return m.alarm_void({ zone: isolate(name), capability: isolate(settings.label(live.codes.capability(capability), capability)) });
 }

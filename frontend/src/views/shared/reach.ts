@@ -1,0 +1,202 @@
+import type { NearUnit, Route, Standard, WhatIf } from "../../commands/reach";
+import { closureOf } from "../../map/operations";
+import { m, message } from "../../messages";
+import type { HazardType, Language } from "../../preset";
+import type { Codes } from "../../ui/codes";
+import { settings } from "../../ui/settings.svelte";
+import { time, type Feature } from "../../world/feature";
+import type { Change, World } from "../../world/world";
+
+/** The holes are drawn anew at most this often: a layer that flickers is not read. */
+export const tilesEveryMs = 2000;
+
+/** What of a frame can change an answer about roads, units and coverage. */
+export type Stir = Readonly<{
+  /** A hazard came, changed or went: roads may be closed that were open. */
+  roads: boolean;
+  /** A unit came, changed or went: it may be free now, or not any more. */
+  fleet: boolean;
+  /** One of the watched units moved. */
+  moved: boolean;
+  /** The record has another figure of the coverage, or a zone became or ceased to be void. */
+  cover: boolean;
+}>;
+
+/** Says what of a frame matters. `watched` are keys of units whose moves count. */
+export function stirOf(change: Change, world: World, watched: ReadonlySet<string>): Stir {
+  if (change.keyframe) return { roads: true, fleet: true, moved: true, cover: true };
+  let roads = false;
+  let fleet = false;
+  let cover = false;
+  for (const features of [change.put, change.drop]) {
+    for (const { kind } of features) {
+      roads ||= kind === "hazard";
+      fleet ||= kind === "unit";
+      cover ||= kind === "coverage" || kind === "void";
+    }
+  }
+  let moved = false;
+  for (let i = 0; i < change.movedCount && watched.size > 0 && !moved; i++) {
+    const feature = world.byId(world.rows.id[change.moved[i]!]!);
+    moved = feature !== undefined && watched.has(feature.key);
+  }
+  return { roads, fleet, moved, cover };
+}
+
+/** Seconds of a way in minutes and seconds: "6 min 40 s"; from an hour on in hours and minutes. */
+export function etaText(seconds: number): string {
+  const { format } = settings;
+  if (!Number.isFinite(seconds)) return format.number(seconds);
+  const s = Math.max(0, Math.round(seconds));
+  const [hours, minutes] = [Math.floor(s / 3600), Math.floor(s / 60)];
+  if (hours > 0) return m.eta_hours({ hours: format.number(hours), minutes: format.number(minutes % 60) });
+  return minutes > 0 ? m.eta_minutes({ minutes: format.number(minutes), seconds: format.number(s % 60) }) : m.eta_seconds({ seconds: format.number(s) });
+}
+
+/** A standard's time, in whole minutes where it has them: "8 min". */
+export function withinText(seconds: number): string {
+  return seconds >= 60 && seconds % 60 === 0 ? m.eta_whole_minutes({ minutes: settings.format.number(seconds / 60) }) : etaText(seconds);
+}
+
+/** What a standard is called: its own label, else the capability that it speaks of. */
+export function standardName({ capability, seconds }: Standard, codes: Codes): string {
+  const row = codes.preset.coverage?.standards.find((s) => s.capability === capability && s.seconds === seconds);
+  if (row?.label) return row.label[settings.language];
+  return settings.label(codes.capability(capability), capability) || m.nearest_any();
+}
+
+/** How a row was ranked: over the road, in a straight line, or by air or water, which have no roads. */
+export function basisOf({ by, reasons }: Pick<NearUnit, "by" | "reasons">): "road" | "line" | "air" | "water" {
+  if (by === "road") return "road";
+  return reasons.includes("air") ? "air" : reasons.includes("water") ? "water" : "line";
+}
+
+/** Reasons that the basis, the filters and the order say already. */
+const silent = new Set(["nearest_by_road", "nearest", "dispatchable", "air", "water", "no_road"]);
+
+/** Why a unit stands where it stands, in words; what changes a decision first. The server gives codes. */
+export function reasonsOf(unit: NearUnit, codes: Codes): readonly Readonly<{ text: string; warns: boolean }>[] {
+  return unit.reasons
+    .filter((reason) => !silent.has(reason) && !reason.startsWith("capability:"))
+    .map((reason) => {
+      const [what = "", code = ""] = reason.split(":");
+      const warns = code === "";
+      if (what === "status") return { text: settings.label(codes.status(code), code), warns };
+      if (what === "agency") return { text: settings.label(codes.agency(code), code), warns };
+      if (what === "type") return { text: settings.label(codes.unitKind(code), code), warns };
+      return { text: message(`reason_${what}`) ?? reason, warns };
+    })
+    .sort((a, b) => Number(b.warns) - Number(a.warns));
+}
+
+/** What sending a unit costs the city in one capability. */
+export type Cost = Readonly<{ capability: string; seconds: number; /** Percentage points, positive. */ points: number; /** The share that is left. */ after: number }>;
+
+/** Less than this many points is the noise of units that move. */
+const leastPoints = 0.05;
+
+/** What sending costs, the worst first; empty when the city loses nothing that could be said. */
+export function costsOf(answer: Pick<WhatIf, "by_capability">): readonly Cost[] {
+  return answer.by_capability
+    .map(({ capability, seconds, before, after }) => {
+      const points = 100 * (before.covered_share - after.covered_share);
+      return { capability, seconds, points, after: after.covered_share };
+    })
+    .filter(({ points }) => points >= leastPoints)
+    .sort((a, b) => b.points - a.points);
+}
+
+/** The first named streets of a way, each once: what a crew is told over the radio. */
+export function streetsOf(route: Pick<Route, "properties">, most: number): readonly string[] {
+  const names: string[] = [];
+  for (const { name } of route.properties.steps) {
+    if (name && names.at(-1) !== name) names.push(name);
+    if (names.length === most) break;
+  }
+  return names;
+}
+
+/** One standard in the record: what share was reached in time. */
+export type Held = Readonly<{ capability: string; seconds: number; share: number; basis: "people" | "area"; voids: readonly string[] }>;
+
+/** What the record says of the coverage. */
+export type CoverRecord = Readonly<{
+  standards: readonly Held[];
+  /** Unix ms and share of the first standard, the oldest first. */
+  trend: readonly (readonly [at: number, share: number])[];
+}>;
+
+const rows = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const texts = (value: unknown): readonly string[] => rows(value).filter((v) => typeof v === "string");
+
+/** Reads the feature `coverage`; null when there is none. What is written wrongly in it is left out. */
+export function coverRecord(feature: Feature | undefined): CoverRecord | null {
+  if (!feature) return null;
+  const { props } = feature;
+  const standards = rows(props["standards"]).flatMap((row): Held[] => {
+    const { capability, seconds, share, basis, void_zones } = (row ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof capability !== "string" || typeof seconds !== "number" || typeof share !== "number") return [];
+    return [{ capability, seconds, share, basis: basis === "people" ? "people" : "area", voids: texts(void_zones) }];
+  });
+  const trend = rows(props["trend"]).flatMap((row): (readonly [number, number])[] => {
+    const [at, share] = rows(row);
+    return typeof at === "number" && typeof share === "number" ? [[at * 1000, share]] : [];
+  });
+  return { standards, trend };
+}
+
+/** Where the demand comes from, in the reader's language; a source that this version does not know in its own words. */
+export function sourceText(source: string): string {
+  return source === "" ? "" : (message(`source_${source.replace(/[^a-z]+/gi, "_").toLowerCase()}`) ?? source);
+}
+
+/** A name by language, the reader's first. */
+export function nameBy(names: unknown, language: Language): string {
+  if (typeof names !== "object" || names === null) return "";
+  const by = names as Readonly<Record<string, unknown>>;
+  for (const key of [language, "local", "", "en", ...Object.keys(by)]) {
+    const name = by[key];
+    if (typeof name === "string" && name !== "") return name;
+  }
+  return "";
+}
+
+/** Hazards that close or slow roads now, those that end first on top, those that stay until withdrawn last. */
+export function closuresOf(hazards: readonly Feature[]): readonly Feature[] {
+  const end = (f: Feature) => time(f, "valid_to") || Infinity;
+  return hazards.filter((f) => f.props["active"] !== false && closureOf(f) !== "").sort((a, b) => end(a) - end(b) || a.id - b.id);
+}
+
+/** Kinds of hazards that a dispatcher closes a street with: those of traffic first, then whatever else stops or slows. */
+export function closureTypes(types: readonly HazardType[]): readonly HazardType[] {
+  const ofTraffic = (type: HazardType) => type.category === "Transport";
+  const fits = types.filter((type) => ofTraffic(type) || type.impassable || type.speed_factor !== undefined);
+  return [...fits.filter(ofTraffic), ...fits.filter((type) => !ofTraffic(type))];
+}
+
+/** A trend as SVG paths, and the lowest and the highest share in it. */
+export type TrendLine = Readonly<{ line: string; area: string; low: number; high: number }>;
+
+const trendMs = 24 * 3600_000;
+/** A line never spans less than this share: a tenth of a point must not look like a collapse. */
+const trendSpan = 0.1;
+
+/**
+ * Shares of the last day as a line that holds each value until the next, in a box of `width` by `height` whose end is
+ * `now`. Null while there are fewer than two moments to draw.
+ */
+export function trendLine(trend: CoverRecord["trend"], now: number, width: number, height: number): TrendLine | null {
+  const recent = trend.filter(([at]) => at <= now + 60_000 && at > now - trendMs);
+  const first = recent[0];
+  if (!first || recent.length < 2) return null;
+  const shares = recent.map(([, share]) => share);
+  const [low, high] = [Math.min(...shares), Math.max(...shares)];
+  const span = Math.max(trendSpan, high - low);
+  const bottom = Math.max(0, Math.min(1 - span, (low + high) / 2 - span / 2));
+  const from = Math.min(first[0], now);
+  const x = (at: number) => ((Math.min(at, now) - from) / Math.max(1, now - from)) * width;
+  const y = (share: number) => height - 1 - ((share - bottom) / span) * (height - 2);
+  const line =
+    recent.map(([at, share], i) => `${i === 0 ? `M${x(at).toFixed(2)} ` : `H${x(at).toFixed(2)}V`}${y(share).toFixed(2)}`).join("") + `H${width}`;
+  return { line, area: `${line}V${height}H0Z`, low, high };
+}
