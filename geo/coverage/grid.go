@@ -72,10 +72,6 @@ func part(covered, total float64) float64 {
 // Grid keeps the coverage of a city while its units move. Update, Set, Remove and Reroute belong to one
 // writer; everything else may be called by any goroutine at any time.
 type Grid struct {
-	// Slack is how far in metres a unit may move before its reach is computed again. It belongs to the
-	// writer. Zero, the default, lets no metre pass; a fifth of a cell changes no picture.
-	Slack float64
-
 	standards []Standard
 	view      atomic.Pointer[View]
 }
@@ -175,12 +171,11 @@ func (g *Grid) Update(changes []Change) {
 		if c.Unit != nil {
 			p.new = &unit{id: c.ID, Unit: *c.Unit}
 			p.new.Capabilities = slices.Clone(c.Unit.Capabilities)
-			if p.old != nil && p.new.mover() == p.old.mover() && g.still(&p.old.Unit, &p.new.Unit) {
+			if p.old != nil && p.new.mover() == p.old.mover() && still(&p.old.Unit, &p.new.Unit) {
 				if slices.Equal(p.old.Capabilities, p.new.Capabilities) {
 					units = append(units, p.old)
 					continue
 				}
-				p.new.At, p.new.Heading = p.old.At, p.old.Heading
 				p.new.road.Store(p.old.road.Load())
 				p.new.line.Store(p.old.line.Load())
 			}
@@ -220,10 +215,9 @@ func (g *Grid) Update(changes []Change) {
 	g.view.Store(next)
 }
 
-// still tells whether a unit stands where it stood, as far as coverage cares.
-func (g *Grid) still(old, now *Unit) bool {
-	same := old.At == now.At && (old.Heading == now.Heading || math.IsNaN(old.Heading) && math.IsNaN(now.Heading))
-	return same || g.Slack > 0 && geo.Distance(old.At, now.At) <= g.Slack
+// still tells whether a unit stands where it stood and looks where it looked.
+func still(old, now *Unit) bool {
+	return old.At == now.At && (old.Heading == now.Heading || math.IsNaN(old.Heading) && math.IsNaN(now.Heading))
 }
 
 // prepare computes what the standards will ask of a unit, as deep as the deepest of them.

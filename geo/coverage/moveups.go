@@ -36,11 +36,11 @@ func (v *View) MoveUps(s Standard, posts []Post, most int) (moves []Move, bound 
 	m := newMoving(v, s, units, posts)
 	upper := m.bound(most)
 	for range most {
-		u, p, gain := m.best()
+		u, p, gain, seconds := m.best()
 		if gain <= 0 {
 			break
 		}
-		moves = append(moves, Move{units[u].id, p, float64(gain) / float64(v.ground.total), m.seconds(u, p)})
+		moves = append(moves, Move{units[u].id, p, float64(gain) / float64(v.ground.total), seconds})
 		m.move(u, p)
 	}
 	return moves, float64(upper) / float64(v.ground.total)
@@ -55,16 +55,18 @@ type moving struct {
 	posts  []Post
 	counts []uint32 // by cell, as the moves so far leave them
 	movers []mover
-	of     []int      // by unit: its mover
-	reach  [][]*reach // by mover, by post
-	sent   []bool     // by unit
-	taken  []bool     // by post
-	owner  []int32    // by cell: the unit that alone covers it, plus one
+	of     []int           // by unit: its mover
+	reach  [][]*reach      // by mover, by post
+	sent   []bool          // by unit
+	taken  []bool          // by post
+	owner  []int32         // by cell: the unit that alone covers it, plus one
+	barred map[[2]int]bool // units and posts to which no road leads them
 }
 
 func newMoving(v *View, s Standard, units []*unit, posts []Post) *moving {
 	m := &moving{v: v, s: s, depth: s.depth(), units: units, posts: posts, counts: slices.Clone(v.tally(s).counts),
-		of: make([]int, len(units)), sent: make([]bool, len(units)), taken: make([]bool, len(posts)), owner: make([]int32, len(v.ground.weight))}
+		of: make([]int, len(units)), sent: make([]bool, len(units)), taken: make([]bool, len(posts)), owner: make([]int32, len(v.ground.weight)),
+		barred: map[[2]int]bool{}}
 	for i, u := range units {
 		k := slices.Index(m.movers, u.mover())
 		if k < 0 {
@@ -124,9 +126,32 @@ func (m *moving) own() {
 	}
 }
 
-// best returns the unit and the post whose move gains most, and what it gains.
-func (m *moving) best() (unit, post int, gain int64) {
+// best returns the unit and the post whose move gains most, what it gains, and the drive there. It gains nothing
+// when no move does.
+func (m *moving) best() (unit, post int, gain int64, seconds float64) {
 	m.own()
+	for {
+		equal, gain := m.top()
+		if gain <= 0 {
+			return 0, 0, 0, 0
+		}
+		seconds = math.Inf(1)
+		for _, e := range equal {
+			if t := m.seconds(e[0], e[1]); t < seconds {
+				unit, post, seconds = e[0], e[1], t
+			}
+		}
+		if !math.IsInf(seconds, 1) {
+			return unit, post, gain, seconds
+		}
+		for _, e := range equal {
+			m.barred[e] = true
+		}
+	}
+}
+
+// top returns the moves that gain most, and what they gain.
+func (m *moving) top() (equal [][2]int, gain int64) {
 	w := m.v.ground.weight
 	loses := make([]int64, len(m.units)) // what nobody covers when the unit has gone
 	for c, u := range m.owner {
@@ -134,8 +159,6 @@ func (m *moving) best() (unit, post int, gain int64) {
 			loses[u-1] += w[c]
 		}
 	}
-	unit = -1
-	var equal [][2]int
 	keeps := make([]int64, len(m.units)) // of that, what it covers from the post as well
 	for k := range m.movers {
 		for p := range m.posts {
@@ -155,29 +178,21 @@ func (m *moving) best() (unit, post int, gain int64) {
 				}
 			}
 			for u := range m.units {
-				if m.of[u] != k || m.sent[u] {
+				pair := [2]int{u, p}
+				if m.of[u] != k || m.sent[u] || m.barred[pair] {
 					continue
 				}
 				g := fresh - loses[u] + keeps[u]
-				if unit < 0 || g > gain {
-					unit, post, gain = u, p, g
-					equal = equal[:0]
+				if len(equal) == 0 || g > gain {
+					equal, gain = equal[:0], g
 				}
 				if g == gain {
-					equal = append(equal, [2]int{u, p})
+					equal = append(equal, pair)
 				}
 			}
 		}
 	}
-	if gain > 0 && len(equal) > 1 {
-		nearest := math.Inf(1)
-		for _, e := range equal {
-			if t := m.seconds(e[0], e[1]); t < nearest {
-				unit, post, nearest = e[0], e[1], t
-			}
-		}
-	}
-	return unit, post, gain
+	return equal, gain
 }
 
 // move sends a unit to a post.

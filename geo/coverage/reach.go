@@ -172,12 +172,27 @@ func (r *routed) search(p ProfileID, from Stop, depth Cost) *reach {
 	for _, on := range from.On {
 		set(out.marks, r.tails[on.Edge])
 	}
+	var begun uint64 // which of from.On
 	r.router.Within(p, from, depth, func(e EdgeID, enter, leave Cost) {
 		if leave <= depth {
 			set(out.marks, r.heads[e])
 		}
+		// It begins on the way along an edge: what lies behind is reached by driving round, if at all.
+		behind := 0.
+		for i, on := range from.On {
+			if on.Edge == e && begun&(1<<i) == 0 {
+				begun |= 1 << i
+				behind = on.Along
+			}
+		}
 		for _, tie := range t.list[t.first[e]:t.first[e+1]] {
-			at := enter + Cost(math.Round(float64(leave-enter)*tie.along)) + tie.walk
+			if tie.along < behind {
+				continue
+			}
+			at := enter + tie.walk
+			if tie.along > behind {
+				at += Cost(math.Round(float64(leave-enter) * (tie.along - behind) / (1 - behind)))
+			}
 			switch {
 			case at > depth:
 			case s.stamps[tie.cell] != s.stamp:

@@ -1,0 +1,179 @@
+package coverage
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"rasad/geo"
+	"rasad/geo/roads"
+)
+
+// place is a place in the test town, in degrees from its south-west corner.
+func place(x, y float64) geo.LngLat {
+	at, err := geo.At(51.3+x, 35.6+y)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
+const side = 0.06 // of the test town, in degrees: some 6 km
+
+// town makes a town of crossings with streets between near ones, a third of them one-way.
+func town(t testing.TB, r *rand.Rand, n int) *roads.Graph {
+	t.Helper()
+	var b roads.Builder
+	at := make([]geo.LngLat, n)
+	for i := range at {
+		at[i] = place(r.Float64()*side, r.Float64()*side)
+		b.Node(at[i])
+	}
+	for i := range at {
+		for range 3 {
+			k := r.IntN(n)
+			for range 8 { // the nearest of a few: streets are short
+				if o := r.IntN(n); o != i && (k == i || geo.Distance(at[i], at[o]) < geo.Distance(at[i], at[k])) {
+					k = o
+				}
+			}
+			if k == i {
+				continue
+			}
+			s := roads.Segment{From: roads.NodeID(i), To: roads.NodeID(k), Class: roads.Residential, Way: int64(i)}
+			s.Forward = geo.Distance(at[i], at[k]) / 12
+			if r.IntN(3) > 0 {
+				s.Backward = s.Forward
+			}
+			if err := b.Add(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// people scatters n cells over the town, in zones.
+func people(r *rand.Rand, n, zones int) *Demand {
+	d := &Demand{Level: LevelAt(35.6), Basis: BasisPeople, Source: "a test"}
+	for z := range zones {
+		d.Zones = append(d.Zones, Zone{ID: fmt.Sprint("z", z), Names: roads.Names{Local: fmt.Sprint("Zone ", z), FA: "ناحیه", ZH: "区"}})
+	}
+	for range n {
+		c := Cell{At: place(r.Float64()*side, r.Float64()*side), Weight: math.Round(r.ExpFloat64()*1e4) / 1e2, Zone: NoZone}
+		if zones > 0 && r.IntN(5) > 0 {
+			c.Zone = int32(r.IntN(zones))
+		}
+		d.Cells = append(d.Cells, c)
+	}
+	d.Sort()
+	return d
+}
+
+var capabilities = []string{"engine", "als", "ladder"}
+
+// someUnit makes a unit somewhere in town; every sixth flies.
+func someUnit(r *rand.Rand) Unit {
+	u := Unit{At: place(r.Float64()*side, r.Float64()*side), Heading: math.NaN(), Profile: ProfileID(r.IntN(2)), Line: 5 + 10*r.Float64(), OffRoad: r.IntN(6) == 0}
+	if r.IntN(3) == 0 {
+		u.Heading = float64(r.IntN(360))
+	}
+	for _, c := range capabilities {
+		if r.IntN(2) == 0 {
+			u.Capabilities = append(u.Capabilities, c)
+		}
+	}
+	return u
+}
+
+var watch = []Standard{{"engine", 240, false}, {"als", 120, false}, {"", 300, false}, {"engine", 240, true}}
+
+// someStandard is one of the watch, or another.
+func someStandard(r *rand.Rand) Standard {
+	if r.IntN(2) == 0 {
+		return watch[r.IntN(len(watch))]
+	}
+	return Standard{append([]string{"", "none"}, capabilities...)[r.IntN(5)], r.IntN(MaxSeconds + 1), r.IntN(4) == 0}
+}
+
+// covers is the oracle: which cells a unit reaches, each asked of the router by itself.
+func covers(r Router, d *Demand, u *Unit, s Standard) []bool {
+	out := make([]bool, len(d.Cells))
+	from, err := r.Stop(u.Profile, u.At, u.Heading)
+	for i, c := range d.Cells {
+		if s.Line || u.OffRoad {
+			out[i] = geo.Distance(u.At, c.At) <= u.Line*float64(s.Seconds)
+			continue
+		}
+		to, toErr := r.Stop(u.Profile, c.At, math.NaN())
+		if err != nil || toErr != nil {
+			continue
+		}
+		t, ok := r.Time(u.Profile, from, to)
+		out[i] = ok && int(t) <= s.Seconds*1000
+	}
+	return out
+}
+
+// counted is the oracle of a whole grid: the counts by cell.
+func counted(r Router, d *Demand, units map[uint32]Unit, s Standard) (counts []int, with int) {
+	counts = make([]int, len(d.Cells))
+	for _, u := range units {
+		if !s.met(&u) {
+			continue
+		}
+		with++
+		for i, in := range covers(r, d, &u, s) {
+			if in {
+				counts[i]++
+			}
+		}
+	}
+	return counts, with
+}
+
+// shared is what a share must be for counts.
+func shared(d *Demand, counts []int, with int) Share {
+	s := Share{Units: with, Zones: make([]ZoneShare, len(d.Zones))}
+	for i, c := range d.Cells {
+		s.Total += c.Weight
+		if counts[i] > 0 {
+			s.Covered += c.Weight
+		}
+		if c.Zone >= 0 {
+			s.Zones[c.Zone].Total += c.Weight
+			if counts[i] > 0 {
+				s.Zones[c.Zone].Covered += c.Weight
+			}
+		}
+	}
+	return s
+}
+
+// alike compares shares; the oracle adds floats in another order.
+func alike(a, b Share) bool {
+	near := func(x, y float64) bool { return math.Abs(x-y) < 1e-6*(1+math.Abs(x)) }
+	if !near(a.Covered, b.Covered) || !near(a.Total, b.Total) || a.Units != b.Units || len(a.Zones) != len(b.Zones) {
+		return false
+	}
+	for z := range a.Zones {
+		if !near(a.Zones[z].Covered, b.Zones[z].Covered) || !near(a.Zones[z].Total, b.Zones[z].Total) {
+			return false
+		}
+	}
+	return true
+}
+
+func emptyRoads(t testing.TB) *roads.Graph {
+	t.Helper()
+	g, err := new(roads.Builder).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
