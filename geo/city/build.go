@@ -77,15 +77,19 @@ type boundaryArea struct {
 	timeZone string
 }
 
+func newBuilder(o Options) *builder {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &builder{o: o, report: &Report{
+		Source: filepath.Base(o.In), Counts: map[string]int{}, Sites: map[string]int{}, Files: map[string]int64{},
+		Took: map[string]string{}, skipped: map[[2]string]int{}, repaired: map[[2]string]int{}, started: time.Now()}}
+}
+
 // Build builds a city. The report is there even when a gate refuses, so that a person can see
 // how far off it was; then the error wraps [ErrGate] and nothing in the folder has changed.
 func Build(ctx context.Context, o Options) (*Report, error) {
-	b := &builder{o: o, report: &Report{
-		Source: filepath.Base(o.In), Counts: map[string]int{}, Sites: map[string]int{}, Files: map[string]int64{},
-		Took: map[string]string{}, skipped: map[[2]string]int{}, repaired: map[[2]string]int{}, started: time.Now()}}
-	if o.Log == nil {
-		b.o.Log = slog.New(slog.DiscardHandler)
-	}
+	b := newBuilder(o)
 	if o.TimeZone != "" {
 		if _, err := time.LoadLocation(o.TimeZone); err != nil {
 			return b.report, fmt.Errorf("build city: time zone: %w", err)

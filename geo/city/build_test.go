@@ -22,9 +22,10 @@ import (
 
 // town writes an OpenStreetMap file by hand: a town of 0.1 by 0.1 degrees at 51 E, 35 N.
 type town struct {
-	elements []string
-	nodes    map[orb.Point]int
-	ways     int
+	elements  []string
+	nodes     map[orb.Point]int
+	ways      int
+	relations int
 }
 
 func (tw *town) node(p orb.Point, tags ...string) int {

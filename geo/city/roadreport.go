@@ -207,8 +207,7 @@ func (r *RoadReport) count(g *roads.Graph, n *roadNetwork) {
 	for i := range part {
 		part[i] = roads.NodeID(i)
 	}
-	var root func(roads.NodeID) roads.NodeID
-	root = func(v roads.NodeID) roads.NodeID {
+	root := func(v roads.NodeID) roads.NodeID {
 		for part[v] != v {
 			part[v] = part[part[v]]
 			v = part[v]

@@ -218,7 +218,7 @@ func decode(b []byte) (*Graph, error) {
 		}
 		section[name] = body
 		if !slices.Contains(ownSections[:], name) {
-			g.sections = append(g.sections, Section{name, body})
+			g.sections = append(g.sections, Section{name, bytes.Clone(body)}) // the rest of the file is not kept
 		}
 	}
 	rows := func(tag string, size int) (func() []byte, int, error) {

@@ -210,7 +210,7 @@ type pieceIndex struct {
 
 const (
 	// piecesPerCell trades the memory of cells against pieces looked at in vain.
-	piecesPerCell = 3
+	piecesPerCell = 1
 	// entriesPerPiece bounds the memory of the index, whatever the roads look like.
 	entriesPerPiece = 8
 	// cellPad covers what rounding does to the border of cells, in cells.
@@ -241,14 +241,16 @@ func newPieceIndex(g *Graph) pieceIndex {
 	for ; ; ix.h *= 2 {
 		ix.w = ix.h / squash
 		ix.cols, ix.rows = int(w/ix.w)+1, int(h/ix.h)+1
-		entries := uint64(0)
-		ix.each(g, func(uint32, int) { entries++ })
-		if entries <= entriesPerPiece*uint64(n) {
+		ix.first = make([]uint32, ix.cols*ix.rows+1)
+		entries := 0
+		ix.each(g, func(_ uint32, cell int) {
+			ix.first[cell+1]++
+			entries++
+		})
+		if entries <= entriesPerPiece*int(n) {
 			break // else the roads are so long that they pass through too many cells
 		}
 	}
-	ix.first = make([]uint32, ix.cols*ix.rows+1)
-	ix.each(g, func(_ uint32, cell int) { ix.first[cell+1]++ })
 	for i := range ix.cols * ix.rows {
 		ix.first[i+1] += ix.first[i]
 	}
