@@ -14,6 +14,7 @@
 //	sites.geojson   sites and shelters, ready for PUT /api/v1/{sites,shelters}/{id}
 //	places.json     places and streets by name, for search
 //	roads.bin       the road graph (package roads)
+//	demand.bin      where people are, in squares of about 250 m, and the zones they live in (package coverage)
 //	mask.geojson    the ground that is NOT covered, as one polygon round the whole world
 //	report.txt      what was counted, skipped, repaired and judged, for a person; report.json the same for a program
 //
