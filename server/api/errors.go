@@ -84,6 +84,8 @@ func asProblem(err error) *Problem {
 		return tooLarge(body.Limit)
 	case errors.Is(err, geo.ErrKey):
 		return invalid("id", "%s", geo.ErrKey)
+	case errors.Is(err, geo.ErrProps):
+		return invalid("properties", "%s", strings.TrimPrefix(err.Error(), "properties "))
 	case errors.Is(err, streams.ErrNoHistory):
 		return problem(http.StatusNotFound, "no-history", "nothing of that time is kept")
 	case errors.Is(err, streams.ErrNotRecording):

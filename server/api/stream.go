@@ -12,11 +12,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -65,8 +67,11 @@ type sockets struct {
 	upgrader websocket.Upgrader
 	prepared preparedFrames
 	players  chan struct{}
+	sweepers []*sweeper
+	sweeping sync.WaitGroup
 
 	mu      sync.Mutex
+	turns   int // of the sweepers, for the next socket
 	open    map[*socket]struct{}
 	making  int // being upgraded
 	closing bool
@@ -84,6 +89,9 @@ func newSockets(a *API) *sockets {
 		players = playersMaxDefault
 	}
 	s.players = make(chan struct{}, players)
+	for range runtime.GOMAXPROCS(0) {
+		s.sweepers = append(s.sweepers, newSweeper(s))
+	}
 	s.upgrader = websocket.Upgrader{
 		HandshakeTimeout: handshakeWait,
 		ReadBufferSize:   socketReadBytes,
@@ -203,6 +211,7 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 		return s.refuse("busy", problem(http.StatusServiceUnavailable, "busy", fmt.Sprintf("the limit of %d open streams is reached; come back later", s.max)))
 	}
 	s.making++
+	s.wg.Add(1) // while close cannot be waiting yet
 	s.mu.Unlock()
 
 	var handshake error
@@ -213,6 +222,7 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 		s.mu.Lock()
 		s.making--
 		s.mu.Unlock()
+		s.wg.Done()
 		if handshake != nil {
 			return s.refuse("handshake", problem(http.StatusBadRequest, "not-websocket", handshake.Error()))
 		}
@@ -221,13 +231,19 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	c.Response().Status = http.StatusSwitchingProtocols
 	c.Response().Committed = true
 
-	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
-	}
-	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}}
+	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}, release: func() {}}
 	if conn.Subprotocol() != protocolPB {
 		k.protocol = protocolJSON
 	}
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
+		k.raw, _ = tcp.SyscallConn()
+	}
+	// What gorilla answers by itself must not fall between the parts of a message.
+	conn.SetPingHandler(func(data string) error { return k.answer(websocket.PongMessage, []byte(data)) })
+	conn.SetCloseHandler(func(code int, _ string) error {
+		return k.answer(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
+	})
 	k.next = k.live(b.resume)
 	if b.replay {
 		k.next = k.replay(b.at, b.speed)
@@ -235,7 +251,8 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	s.mu.Lock()
 	s.making--
 	s.open[k] = struct{}{}
-	s.wg.Add(1)
+	k.sweeper = s.sweepers[s.turns%len(s.sweepers)]
+	s.turns++
 	if s.closing { // since the check above
 		k.conclude(restart())
 	}
@@ -245,6 +262,18 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	go k.read()
 	go k.write()
 	return nil
+}
+
+// answer writes the control message that the protocol wants.
+func (k *socket) answer(kind int, data []byte) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	return k.control(kind, data)
+}
+
+// control writes a control message; the caller holds writing.
+func (k *socket) control(kind int, data []byte) error {
+	return cmp.Or(k.conn.WriteControl(kind, data, time.Now().Add(writeWait)), k.conn.SetWriteDeadline(time.Time{}))
 }
 
 // close tells every socket to come back, spread over restartSpread, and waits for
@@ -257,7 +286,14 @@ func (s *sockets) close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
-	go func() { s.wg.Wait(); close(done) }()
+	go func() {
+		s.wg.Wait()
+		for _, w := range s.sweepers {
+			w.stop()
+		}
+		s.sweeping.Wait()
+		close(done)
+	}()
 	select {
 	case <-done:
 		return nil
@@ -292,10 +328,14 @@ func busy() ending {
 	return ending{websocket.CloseTryAgainLater, inSeconds(busyDelay + rand.N(busyDelay)), "1013"}
 }
 
-// socket is one open connection. Two goroutines serve it: one reads, one writes.
+// socket is one open connection. A goroutine reads. Another writes what may take
+// time: first frames, replays, to screens that are slow, through TLS. A socket that
+// keeps up is parked: then its sweeper writes, and there is no second goroutine.
 type socket struct {
 	s        *sockets
 	conn     *websocket.Conn
+	raw      syscall.RawConn // nil when the connection is not plain TCP
+	sweeper  *sweeper
 	protocol string
 	ended    atomic.Pointer[ending]
 
@@ -305,8 +345,16 @@ type socket struct {
 	every  time.Duration
 	sub    *streams.Subscription // while live
 	player *streams.Player       // while replaying
+	parked bool                  // the sweeper writes
+	swept  bool                  // the sweeper has it on its list
+	ask    time.Time             // of the sweeper: look again then at the latest
 
-	writing sync.Mutex // one writer at a time, as gorilla wants it
+	// Of the writing goroutine; there is none while the socket is parked.
+	src     streams.Source
+	ctx     context.Context
+	release func()
+
+	writing sync.Mutex // one writer at a time, and whole messages
 	last    standing
 	echo    uint32 // asked before the first frame was out
 	pinged  time.Time
@@ -365,7 +413,17 @@ func (k *socket) turn(next starter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next = next
+	k.fetch()
+}
+
+// fetch calls the writing goroutine back to what has changed, from its wait or
+// from where the socket is parked. The caller holds mu.
+func (k *socket) fetch() {
 	k.cut()
+	if k.parked {
+		k.parked = false
+		go k.write()
+	}
 }
 
 // conclude ends the socket; the first reason counts.
@@ -373,54 +431,51 @@ func (k *socket) conclude(e ending) {
 	if k.ended.CompareAndSwap(nil, &e) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.cut()
+		k.fetch()
 	}
 }
 
-// write takes frames from the source and writes them, until the socket ends. It
-// owns the connection and closes it.
+// write takes frames from the source and writes them, until the socket is parked or
+// ends. In the end it closes the connection.
 func (k *socket) write() {
-	release := func() {}
-	defer func() {
-		release()
-		k.finish()
-	}()
-	var src streams.Source
-	var ctx context.Context
 	for {
 		k.mu.Lock()
 		if k.ended.Load() != nil { // asked under mu: from here on conclude cuts what is begun here
 			k.mu.Unlock()
-			return
+			break
 		}
 		start := k.next
 		if start != nil {
 			k.next = nil
 			k.cut()
-			ctx, k.cut = context.WithCancel(context.Background())
+			k.ctx, k.cut = context.WithCancel(context.Background())
 		}
 		k.mu.Unlock()
 		if start != nil {
-			release()
-			release = func() {}
-			next, free, err := start(ctx)
+			k.release()
+			k.release = func() {}
+			src, free, err := start(k.ctx)
 			if err != nil {
 				k.conclude(k.reasonOf(err))
-				return
+				break
 			}
-			src, release = next, free
+			k.src, k.release = src, free
 		}
-		f, err := src.Next(ctx)
+		f, err := k.src.Next(k.ctx)
 		switch {
 		case err == nil:
 			if err := k.send(f); err != nil {
 				k.conclude(broken(err))
+			} else if k.park() {
+				return
 			}
-		case ctx.Err() != nil: // the socket ends, or another source is wanted
+		case k.ctx.Err() != nil: // the socket ends, or another source is wanted
 		default:
 			k.conclude(k.reasonOf(err))
 		}
 	}
+	k.release()
+	k.finish()
 }
 
 // reasonOf says how a socket ends whose source failed.
@@ -455,7 +510,9 @@ func (k *socket) finish() {
 	k.conclude(ending{label: "gone"})
 	e := k.ended.Load()
 	if e.code != 0 {
+		k.writing.Lock()
 		k.farewell(*e)
+		k.writing.Unlock()
 	}
 	_ = k.conn.Close()
 	m := k.s.api.metrics
@@ -486,13 +543,10 @@ func (k *socket) farewell(e ending) {
 
 // send writes a frame. Those who get the same frame get the same bytes.
 func (k *socket) send(f *streams.Frame) error {
-	pm, size, err := k.s.prepared.of(f).message(k)
-	if err != nil {
-		return err
-	}
+	e := k.s.prepared.of(f).message(k)
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	if err := k.put(pm, size); err != nil {
+	if err := k.put(e); err != nil {
 		return err
 	}
 	k.note(f)
@@ -502,27 +556,47 @@ func (k *socket) send(f *streams.Frame) error {
 	return nil
 }
 
+// patience is until when a frame that is sent now must have reached the kernel.
+func patience(now time.Time, size int) time.Time {
+	return now.Add(writeWait + time.Duration(size)*time.Second/writeBytesASec)
+}
+
 // put writes a prepared message; the caller holds writing.
-func (k *socket) put(pm *websocket.PreparedMessage, size int) error {
+func (k *socket) put(e *encoded) error {
+	if e.err != nil {
+		return e.err
+	}
 	start := time.Now()
-	if err := k.conn.SetWriteDeadline(start.Add(writeWait + time.Duration(size)*time.Second/writeBytesASec)); err != nil {
+	if err := k.conn.SetWriteDeadline(patience(start, e.size)); err != nil {
 		return err
 	}
-	if err := k.conn.WritePreparedMessage(pm); err != nil {
+	if err := k.conn.WritePreparedMessage(e.pm); err != nil {
+		return err
+	}
+	if err := k.conn.SetWriteDeadline(time.Time{}); err != nil { // it would fail the sweeper's writes
 		return err
 	}
 	m := k.s.api.metrics
 	m.writeSeconds.Observe(time.Since(start).Seconds())
 	m.frames.WithLabelValues(k.protocol).Inc()
-	m.frameBytes.WithLabelValues(k.protocol).Add(float64(size))
-	if k.pinged.IsZero() {
-		k.pinged = start
-	}
-	if start.Sub(k.pinged) >= pingEvery { // heartbeats bring us here every second
-		k.pinged = start
-		return k.conn.WriteControl(websocket.PingMessage, nil, start.Add(writeWait))
+	m.frameBytes.WithLabelValues(k.protocol).Add(float64(e.size))
+	if k.pingDue(start) {
+		return k.control(websocket.PingMessage, nil)
 	}
 	return nil
+}
+
+// pingDue tells whether a ping goes out with what is written now: heartbeats bring
+// us here every second. The caller holds writing.
+func (k *socket) pingDue(now time.Time) bool {
+	if k.pinged.IsZero() {
+		k.pinged = now
+	}
+	if now.Sub(k.pinged) < pingEvery {
+		return false
+	}
+	k.pinged = now
+	return true
 }
 
 // standing is what a heartbeat of one socket has to say: where its screen stands.
@@ -569,11 +643,7 @@ func (k *socket) beat() error {
 	k.echo = 0
 	one := preparedFrame{frame: &streams.Frame{V: streams.FormatVersion, World: at.world, Epoch: at.epoch,
 		Base: at.seq, Seq: at.seq, Time: at.time, State: at.state, Status: &st}}
-	pm, size, err := one.message(k)
-	if err != nil {
-		return err
-	}
-	return k.put(pm, size)
+	return k.put(one.message(k))
 }
 
 // upward is a message of a screen. Unknown members are ignored, so that a newer
@@ -755,10 +825,11 @@ type preparedFrame struct {
 }
 
 type encoded struct {
-	once sync.Once
-	pm   *websocket.PreparedMessage
-	size int
-	err  error
+	once  sync.Once
+	bytes []byte // a whole WebSocket message
+	pm    *websocket.PreparedMessage
+	size  int // of the frame
+	err   error
 }
 
 // of returns the messages of a frame.
@@ -790,7 +861,7 @@ func (p *preparedFrames) sweep() {
 }
 
 // message encodes the frame for the protocol of a socket, once.
-func (p *preparedFrame) message(k *socket) (*websocket.PreparedMessage, int, error) {
+func (p *preparedFrame) message(k *socket) *encoded {
 	e, kind := &p.pb, websocket.BinaryMessage
 	if k.protocol == protocolJSON {
 		e, kind = &p.text, websocket.TextMessage
@@ -804,7 +875,8 @@ func (p *preparedFrame) message(k *socket) (*websocket.PreparedMessage, int, err
 			b = p.frame.Wire()
 		}
 		e.size = len(b)
+		e.bytes = whole(kind, b)
 		e.pm, e.err = websocket.NewPreparedMessage(kind, b)
 	})
-	return e.pm, e.size, e.err
+	return e
 }
