@@ -1,0 +1,231 @@
+package roads
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
+
+// A Fleet knows who stands where on the roads, for questions of who is nearest. The zero Fleet is empty and
+// ready. One goroutine may change it while many ask.
+type Fleet struct {
+	mu    sync.RWMutex
+	units map[uint32]ProfileID
+	ranks []rank // by profile
+}
+
+// rank is the part of a fleet that drives by one profile.
+type rank struct {
+	slot  map[uint32]int32 // by id, in ids and stops
+	ids   []uint32
+	stops []Stop
+	// on is, by edge, the first of those that stand on it: one more than its index in posts; 0 is none.
+	on    []int32
+	posts []post
+	free  []int32
+}
+
+// post is one of the edges that a unit stands on.
+type post struct {
+	slot, next int32
+}
+
+// Reached is a unit and how long it takes.
+type Reached struct {
+	ID   uint32
+	Cost Cost
+}
+
+// Set says that a unit drives by a profile and stands at a stop. The fleet keeps the stop: it must not change.
+func (f *Fleet) Set(id uint32, p ProfileID, s Stop) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.remove(id)
+	for len(f.ranks) <= int(p) {
+		f.ranks = append(f.ranks, rank{slot: map[uint32]int32{}})
+	}
+	if f.units == nil {
+		f.units = map[uint32]ProfileID{}
+	}
+	f.units[id] = p
+	k := &f.ranks[p]
+	slot := int32(len(k.ids))
+	k.slot[id] = slot
+	k.ids, k.stops = append(k.ids, id), append(k.stops, s)
+	k.stand(slot)
+}
+
+// Remove forgets a unit, if it is known.
+func (f *Fleet) Remove(id uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.remove(id)
+}
+
+func (f *Fleet) remove(id uint32) {
+	p, ok := f.units[id]
+	if !ok {
+		return
+	}
+	delete(f.units, id)
+	k := &f.ranks[p]
+	slot, last := k.slot[id], int32(len(k.ids)-1)
+	k.leave(slot)
+	if slot != last { // the last one takes its place
+		k.leave(last)
+		k.ids[slot], k.stops[slot] = k.ids[last], k.stops[last]
+		k.slot[k.ids[slot]] = slot
+		k.stand(slot)
+	}
+	k.stops[last] = Stop{}
+	k.ids, k.stops = k.ids[:last], k.stops[:last]
+	delete(k.slot, id)
+}
+
+func (k *rank) stand(slot int32) {
+	for _, on := range k.stops[slot].On {
+		if int(on.Edge) >= len(k.on) {
+			k.on = append(k.on, make([]int32, int(on.Edge)+1-len(k.on))...)
+		}
+		i := int32(len(k.posts))
+		if n := len(k.free); n > 0 {
+			i, k.free = k.free[n-1], k.free[:n-1]
+		} else {
+			k.posts = append(k.posts, post{})
+		}
+		k.posts[i] = post{slot, k.on[on.Edge]}
+		k.on[on.Edge] = i + 1
+	}
+}
+
+func (k *rank) leave(slot int32) {
+	for _, on := range k.stops[slot].On {
+		at := &k.on[on.Edge]
+		for k.posts[*at-1].slot != slot {
+			at = &k.posts[*at-1].next
+		}
+		k.free = append(k.free, *at-1)
+		*at = k.posts[*at-1].next
+	}
+}
+
+// The search ends when it has cost as much as the hierarchy would: then nobody pays more than twice the better of
+// the two, whatever the city and the filter are like.
+const (
+	// searchFirst states are searched before anybody is counted: who is near is found by then.
+	searchFirst = 1000
+	// searchEach is how many states are searched in the time that the hierarchy takes for one unit.
+	searchEach = 40
+)
+
+// Nearest gives the k units of a profile that reach a stop first, the first one first, of one time the one with the
+// lower id; of those that match, if match is given. It is exact over all of them. Those that have no way are left out. The stops of
+// the fleet and to must be of the graph of r. Match must not change the fleet.
+//
+// A search spreads from the stop until it has met k who match. Where they are thin it stops early
+// and the hierarchy gives the times of all that match.
+func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id uint32) bool) []Reached {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if p < 0 || int(p) >= len(f.ranks) || k <= 0 || len(f.ranks[p].ids) == 0 {
+		return nil
+	}
+	if match == nil {
+		match = func(uint32) bool { return true }
+	}
+	own, m, n := &f.ranks[p], &r.now[p], r.net
+	best := make([]Reached, 0, min(k, len(own.ids)))
+	// enters says whether a unit would be among the best, without asking whether it matches.
+	enters := func(e Reached) bool { return len(best) < k || e.before(best[k-1]) }
+	offer := func(e Reached) {
+		if i := slices.IndexFunc(best, func(b Reached) bool { return b.ID == e.ID }); i >= 0 {
+			if best[i].Cost <= e.Cost {
+				return
+			}
+			best = slices.Delete(best, i, i+1)
+		} else if len(best) == k {
+			best = best[:k-1]
+		}
+		i, _ := slices.BinarySearchFunc(best, e, Reached.compare)
+		best = slices.Insert(best, i, e)
+	}
+
+	s := n.scratch()
+	s.entries = n.entries(m, to, s.entries)
+	for _, on := range to.On {
+		own.at(uint32(on.Edge), func(slot int32) {
+			if _, _, c := m.straight(own.stops[slot], to); c < never {
+				if e := (Reached{own.ids[slot], Cost(c)}); enters(e) && match(e.ID) {
+					offer(e)
+				}
+			}
+		})
+	}
+	for _, e := range s.entries {
+		s.improve(e.from, e.cost)
+	}
+	var all []int32 // who matches, once they are counted
+	searched, most := 0, searchFirst
+	sure := false // that no other can be among the best
+	n.backward(s, m, func(from uint32) bool {
+		if len(best) == k && uint32(best[k-1].Cost) < from {
+			sure = true
+			return false
+		}
+		if searched > most && all == nil {
+			all = make([]int32, 0, len(own.ids))
+			for slot, id := range own.ids {
+				if match(id) {
+					all = append(all, int32(slot))
+				}
+			}
+			most += searchEach * len(all)
+		}
+		return searched <= most
+	}, func(state, cost uint32) {
+		searched++
+		if int(state) >= len(own.on) || own.on[state] == 0 {
+			return
+		}
+		own.at(state, func(slot int32) {
+			m.exits(own.stops[slot], func(on OnEdge, exit uint32) {
+				if c := exit + cost; uint32(on.Edge) == state && c < never {
+					if e := (Reached{own.ids[slot], Cost(c)}); enters(e) && match(e.ID) {
+						offer(e)
+					}
+				}
+			})
+		})
+	})
+	n.pool.Put(s)
+	if sure || searched <= most {
+		return best
+	}
+
+	t := r.toward(p, to)
+	defer t.done()
+	for _, slot := range all {
+		if c := t.from(own.stops[slot]); c < never {
+			if e := (Reached{own.ids[slot], Cost(c)}); enters(e) {
+				offer(e)
+			}
+		}
+	}
+	return best
+}
+
+// at goes through those who stand on an edge.
+func (k *rank) at(edge uint32, visit func(slot int32)) {
+	if int(edge) >= len(k.on) {
+		return
+	}
+	for i := k.on[edge]; i != 0; i = k.posts[i-1].next {
+		visit(k.posts[i-1].slot)
+	}
+}
+
+func (a Reached) compare(b Reached) int {
+	return cmp.Or(cmp.Compare(a.Cost, b.Cost), cmp.Compare(a.ID, b.ID))
+}
+
+func (a Reached) before(b Reached) bool { return a.compare(b) < 0 }
