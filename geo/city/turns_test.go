@@ -1,6 +1,7 @@
 package city
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
@@ -308,6 +309,22 @@ func TestBarriersInTheGraph(t *testing.T) {
 	g, rep = roadsOf(t, tw)
 	if g.CoreCount() != 5 || len(rep.Roads.Barriers) != 1 || !strings.Contains(rep.Roads.Barriers[0].Why, "junction") {
 		t.Errorf("bollard on a junction: %d nodes connected, %+v", g.CoreCount(), rep.Roads.Barriers)
+	}
+}
+
+// An extract in bzip2, of two nodes and a street.
+func TestBzip2(t *testing.T) {
+	body, err := base64.StdEncoding.DecodeString("QlpoOTFBWSZTWXAOQQ0AACMZgFAB+wen753gIACSCVCDTR6mmmQA00CU0Sg0yPChmkMhT8u8gsK98Wy5xHaSqzEUnBA+DFSbrlKAdBURKwxrPNOn2IPW9tPG" +
+		"LpXQ9MPeZ9bIhthTNxbxnZOxPEmqlFjJXMCo+eEQSBiRK5OMmqgOEG3tUx7tLVfi7kinChIOAcghoA==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := readExtract(t.Context(), writeText(t, "a.osm.bz2", string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x.ids) != 2 || len(x.ways) != 1 || x.ways[0].tags.Find("highway") != "residential" {
+		t.Errorf("got %d nodes and %v", len(x.ids), x.ways)
 	}
 }
 
