@@ -26,6 +26,8 @@ const connectMs = 8000;
 const keyframeMs = 5000;
 const backoffFirstMs = 1000;
 const backoffMostMs = 15_000;
+/** Waits grow so that the next one is about a third of the outage so far: a wall is back soon after a short one. */
+const backoffGrowth = 1.35;
 const forbiddenMs = 60_000;
 /** Frames that the page has not applied yet. Beyond it the socket is closed: the server will say it all in one frame later. */
 const unappliedMost = 200;
@@ -227,7 +229,7 @@ export class Link {
     const asked = code === closeBusy ? Number(/\d+(\.\d+)?/.exec(reason)?.[0]) * 1000 : NaN;
     if (asked > 0) return Math.min(asked, 4 * backoffMostMs) * (1 + 0.5 * random());
     if (this.#attempts <= 1) return 100 + 850 * random();
-    const ceiling = Math.min(backoffMostMs, backoffFirstMs * 2 ** (this.#attempts - 1));
+    const ceiling = Math.min(backoffMostMs, backoffFirstMs * backoffGrowth ** (this.#attempts - 1));
     return ceiling * (0.5 + 0.5 * random());
   }
 
