@@ -705,7 +705,7 @@ func (b *builder) write(ctx context.Context, graph *roads.Graph, demand *coverag
 	if err := writeFile(in(FilePlaces), func(w io.Writer) error { return writePlaces(w, slices.Concat(b.places, streets)) }); err != nil {
 		return err
 	}
-	if err := writeFile(in(FileRoads), func(w io.Writer) error { return roads.Write(w, graph) }); err != nil {
+	if err := writeFile(in(FileRoads), func(w io.Writer) error { return roads.Write(w, graph, roads.Hierarchy(graph)) }); err != nil {
 		return err
 	}
 	if err := writeFile(in(FileDemand), func(w io.Writer) error { return coverage.WriteDemand(w, demand) }); err != nil {
