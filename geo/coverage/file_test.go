@@ -102,7 +102,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(b.Bytes()[:b.Len()-32])
 	}
-	roads := town(f, rand.New(rand.NewPCG(1, 1)), 12)
+	roads := router(f, town(f, rand.New(rand.NewPCG(1, 1)), 12))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := parse(b); err == nil || len(b) < headBytes {
 			return
@@ -114,7 +114,7 @@ func FuzzLoad(f *testing.F) {
 		if len(d.Cells) > 1000 {
 			return
 		}
-		g := New(d, newNaive(roads, nil), watch)
+		g := New(d, roads, watch)
 		g.Set(1, Unit{At: place(side/2, side/2), Heading: math.NaN(), Line: 10, Capabilities: []string{"engine"}})
 		s := g.View().Share(Standard{"", 600, false})
 		if s.Covered < 0 || s.Covered > s.Total || len(s.Zones) != len(d.Zones) {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"rasad/geo"
+	"rasad/geo/roads"
 )
 
 // MaxSeconds is the largest Seconds of a [Standard]; a larger one is cut to it.
@@ -22,7 +23,7 @@ type Standard struct {
 	Line bool
 }
 
-func (s Standard) depth() Cost { return Cost(min(max(s.Seconds, 0), MaxSeconds)) * 1000 }
+func (s Standard) depth() roads.Cost { return roads.Cost(min(max(s.Seconds, 0), MaxSeconds)) * 1000 }
 
 func (s Standard) met(u *Unit) bool {
 	return s.Capability == "" || slices.Contains(u.Capabilities, s.Capability)
@@ -31,8 +32,8 @@ func (s Standard) met(u *Unit) bool {
 // Unit is a unit that could be sent.
 type Unit struct {
 	At      geo.LngLat
-	Heading float64   // degrees clockwise from north; NaN unknown
-	Profile ProfileID // how it drives
+	Heading float64         // degrees clockwise from north; NaN unknown
+	Profile roads.ProfileID // how it drives
 	// Line is its speed over the straight line, in metres a second: of a road vehicle its emergency speed
 	// divided by how much longer than the line the road is.
 	Line         float64
@@ -107,7 +108,7 @@ func (t *tally) clone() *tally {
 }
 
 // add lets a unit's reach count (or no longer, by = -1).
-func (t *tally) add(g *ground, hits []hit, depth Cost, by int32) {
+func (t *tally) add(g *ground, hits []hit, depth roads.Cost, by int32) {
 	for _, h := range hits {
 		if h.at > depth {
 			continue
@@ -222,7 +223,7 @@ func still(old, now *Unit) bool {
 
 // prepare computes what the standards will ask of a unit, as deep as the deepest of them.
 func (g *Grid) prepare(r *routed, u *unit) {
-	var road, line Cost
+	var road, line roads.Cost
 	for _, s := range g.standards {
 		switch {
 		case !s.met(&u.Unit):
@@ -306,4 +307,4 @@ func (v *View) Share(s Standard) Share { return v.tally(s).share(v.ground) }
 func (v *View) Demand() *Demand { return v.ground.demand }
 
 // Router returns the roads, with their closures, that the view knows.
-func (v *View) Router() Router { return v.router }
+func (v *View) Router() *roads.Router { return v.router }

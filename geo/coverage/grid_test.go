@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"rasad/geo/roads"
 )
 
 // TestCountsEqualBruteForce moves units at random, closes and opens roads, and compares every count with
@@ -15,8 +17,8 @@ func TestCountsEqualBruteForce(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		graph := town(t, r, 20+r.IntN(60))
 		d := people(r, 10+r.IntN(60), r.IntN(4))
-		var router Router = newNaive(graph, nil)
-		g := New(d, router, watch)
+		ways := router(t, graph)
+		g := New(d, ways, watch)
 		units := map[uint32]Unit{}
 		for step := range 25 {
 			switch r.IntN(8) {
@@ -25,8 +27,8 @@ func TestCountsEqualBruteForce(t *testing.T) {
 				g.Remove(id)
 				delete(units, id)
 			case 1:
-				router = newNaive(graph, closures(r, graph.EdgeCount()))
-				g.Reroute(router)
+				ways = ways.With(closures(r, graph.EdgeCount()))
+				g.Reroute(ways)
 			case 2: // several at once, some of them twice
 				var changes []Change
 				for range 1 + r.IntN(6) {
@@ -53,7 +55,7 @@ func TestCountsEqualBruteForce(t *testing.T) {
 			}
 			v := g.View()
 			for _, s := range append(slices.Clone(watch), someStandard(r)) {
-				want, with := counted(router, d, units, s)
+				want, with := counted(ways, d, units, s)
 				got := v.tally(s)
 				for i := range want {
 					if int(got.counts[i]) != want[i] {
@@ -68,11 +70,11 @@ func TestCountsEqualBruteForce(t *testing.T) {
 	}
 }
 
-func closures(r *rand.Rand, edges int) []RoadChange {
-	var out []RoadChange
+func closures(r *rand.Rand, edges int) []roads.Change {
+	var out []roads.Change
 	for e := range edges {
 		if r.IntN(12) == 0 {
-			out = append(out, RoadChange{EdgeID(e), []float64{0, 0, 0.5, 0.1}[r.IntN(4)]})
+			out = append(out, roads.Change{Edge: roads.EdgeID(e), Factor: []float64{0, 0, 0.5, 2}[r.IntN(4)]})
 		}
 	}
 	return out
@@ -84,7 +86,7 @@ func TestWhatIfEqualsDoingIt(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		graph := town(t, r, 20+r.IntN(60))
 		d := people(r, 10+r.IntN(80), r.IntN(4))
-		g := New(d, newNaive(graph, nil), watch)
+		g := New(d, router(t, graph), watch)
 		for id := range uint32(8) {
 			g.Set(id, someUnit(r))
 		}
@@ -135,7 +137,7 @@ func TestViewStandsStill(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	graph := town(t, r, 60)
 	d := people(r, 60, 3)
-	g := New(d, newNaive(graph, nil), watch)
+	g := New(d, router(t, graph), watch)
 	for id := range uint32(8) {
 		g.Set(id, someUnit(r))
 	}
@@ -163,7 +165,7 @@ func TestViewStandsStill(t *testing.T) {
 	for step := range 60 {
 		g.Set(uint32(r.IntN(8)), someUnit(r))
 		if step%10 == 0 {
-			g.Reroute(newNaive(graph, closures(r, graph.EdgeCount())))
+			g.Reroute(v.router.With(closures(r, graph.EdgeCount())))
 		}
 	}
 	wg.Wait()
@@ -181,7 +183,7 @@ func ints(counts []uint32) []int {
 func TestStandingStill(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	d := people(r, 60, 0)
-	g := New(d, newNaive(town(t, r, 60), nil), watch)
+	g := New(d, router(t, town(t, r, 60)), watch)
 	u := Unit{At: place(0.02, 0.02), Heading: math.NaN(), Capabilities: []string{"engine"}}
 	g.Set(1, u)
 	v := g.View()
@@ -219,7 +221,7 @@ func TestByLineIsACircle(t *testing.T) {
 			d.Sort()
 			ground = newGround(d)
 		}
-		depth := Cost(r.IntN(900_001))
+		depth := roads.Cost(r.IntN(900_001))
 		got := map[int32]bool{}
 		for _, h := range ground.byLine(u.At, u.Line, depth) {
 			if got[h.cell] {
@@ -227,7 +229,7 @@ func TestByLineIsACircle(t *testing.T) {
 			}
 			got[h.cell] = true
 		}
-		in := covers(newNaive(emptyRoads(t), nil), d, &Unit{At: u.At, Line: u.Line * float64(depth) / 1000, OffRoad: true}, Standard{Seconds: 1})
+		in := covers(noRoads(t), d, &Unit{At: u.At, Line: u.Line * float64(depth) / 1000, OffRoad: true}, Standard{Seconds: 1})
 		for i := range d.Cells {
 			if got[int32(i)] != in[i] {
 				t.Fatalf("seed %d: cell %d within: %v, want %v", seed, i, got[int32(i)], in[i])

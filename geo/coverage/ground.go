@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"rasad/geo"
+	"rasad/geo/roads"
 )
 
 // Weights are summed as integers, so that a sum does not depend on the order in which units came and
@@ -84,7 +85,7 @@ func (g *ground) within(x0, y0, x1, y1 uint32, visit func(cell int32)) {
 }
 
 // byLine finds what a unit reaches over the straight line at a speed in metres a second.
-func (g *ground) byLine(at geo.LngLat, speed float64, depth Cost) []hit {
+func (g *ground) byLine(at geo.LngLat, speed float64, depth roads.Cost) []hit {
 	if !(speed > 0) {
 		return nil
 	}
@@ -96,7 +97,7 @@ func (g *ground) byLine(at geo.LngLat, speed float64, depth Cost) []hit {
 		x1, y1 := Square(geo.LngLat{Lng: east, Lat: box.Min.Lat}, g.demand.Level)
 		g.within(x0, y0, x1, y1, func(c int32) {
 			if t := geo.Distance(at, g.demand.Cells[c].At) / speed * 1000; t <= float64(depth) {
-				hits = append(hits, hit{c, Cost(math.Ceil(t))})
+				hits = append(hits, hit{c, roads.Cost(math.Ceil(t))})
 			}
 		})
 	}

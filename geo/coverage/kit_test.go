@@ -79,7 +79,7 @@ var capabilities = []string{"engine", "als", "ladder"}
 
 // someUnit makes a unit somewhere in town; every sixth flies.
 func someUnit(r *rand.Rand) Unit {
-	u := Unit{At: place(r.Float64()*side, r.Float64()*side), Heading: math.NaN(), Profile: ProfileID(r.IntN(2)), Line: 5 + 10*r.Float64(), OffRoad: r.IntN(6) == 0}
+	u := Unit{At: place(r.Float64()*side, r.Float64()*side), Heading: math.NaN(), Profile: roads.ProfileID(r.IntN(2)), Line: 5 + 10*r.Float64(), OffRoad: r.IntN(6) == 0}
 	if r.IntN(3) == 0 {
 		u.Heading = float64(r.IntN(360))
 	}
@@ -101,19 +101,41 @@ func someStandard(r *rand.Rand) Standard {
 	return Standard{append([]string{"", "none"}, capabilities...)[r.IntN(5)], r.IntN(MaxSeconds + 1), r.IntN(4) == 0}
 }
 
-// covers is the oracle: which cells a unit reaches, each asked of the router by itself.
-func covers(r Router, d *Demand, u *Unit, s Standard) []bool {
+// drivers are the profiles of the tests: a fast one that shuns gates, and a slow one that turns badly.
+var drivers = []roads.Profile{driver("engine", 14, 1), driver("ladder", 9, 6)}
+
+func driver(name string, mps, turn float64) roads.Profile {
+	p := roads.Profile{Name: name, Limit: 1.2, Private: true, Gate: 10, Approach: 3}
+	for c := range p.Max {
+		p.Max[c] = mps
+	}
+	for c := range p.Turn {
+		p.Turn[c] = turn * float64(c)
+	}
+	return p
+}
+
+func router(t testing.TB, g *roads.Graph) *roads.Router {
+	t.Helper()
+	r, err := roads.NewRouter(g, drivers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// covers is the oracle: which cells a unit reaches, each asked of the router by itself. A cell is on the street
+// that is there, closed or not.
+func covers(r *roads.Router, d *Demand, u *Unit, s Standard) []bool {
 	out := make([]bool, len(d.Cells))
-	from, err := r.Stop(u.Profile, u.At, u.Heading)
+	from, _ := r.Stop(u.Profile, u.At, u.Heading)
+	open := r.With(nil)
 	for i, c := range d.Cells {
 		if s.Line || u.OffRoad {
 			out[i] = geo.Distance(u.At, c.At) <= u.Line*float64(s.Seconds)
 			continue
 		}
-		to, toErr := r.Stop(u.Profile, c.At, math.NaN())
-		if err != nil || toErr != nil {
-			continue
-		}
+		to, _ := open.Stop(u.Profile, c.At, math.NaN())
 		t, ok := r.Time(u.Profile, from, to)
 		out[i] = ok && int(t) <= s.Seconds*1000
 	}
@@ -121,7 +143,7 @@ func covers(r Router, d *Demand, u *Unit, s Standard) []bool {
 }
 
 // counted is the oracle of a whole grid: the counts by cell.
-func counted(r Router, d *Demand, units map[uint32]Unit, s Standard) (counts []int, with int) {
+func counted(r *roads.Router, d *Demand, units map[uint32]Unit, s Standard) (counts []int, with int) {
 	counts = make([]int, len(d.Cells))
 	for _, u := range units {
 		if !s.met(&u) {
@@ -169,11 +191,12 @@ func alike(a, b Share) bool {
 	return true
 }
 
-func emptyRoads(t testing.TB) *roads.Graph {
+// noRoads is a router of a city without a road, for units that need none.
+func noRoads(t testing.TB) *roads.Router {
 	t.Helper()
 	g, err := new(roads.Builder).Graph()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return router(t, g)
 }

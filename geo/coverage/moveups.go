@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rasad/geo"
+	"rasad/geo/roads"
 )
 
 // Post is a place where a unit may wait.
@@ -50,7 +51,7 @@ func (v *View) MoveUps(s Standard, posts []Post, most int) (moves []Move, bound 
 type moving struct {
 	v      *View
 	s      Standard
-	depth  Cost
+	depth  roads.Cost
 	units  []*unit
 	posts  []Post
 	counts []uint32 // by cell, as the moves so far leave them
@@ -216,19 +217,10 @@ func (m *moving) seconds(u, p int) float64 {
 		return geo.Distance(unit.At, m.posts[p].At) / unit.Line
 	}
 	r := m.v.router
-	from, err := r.Stop(unit.Profile, unit.At, unit.Heading)
-	if err != nil {
-		return math.Inf(1)
-	}
-	to, err := r.Stop(unit.Profile, m.posts[p].At, math.NaN())
-	if err != nil {
-		return math.Inf(1)
-	}
-	t, ok := r.Time(unit.Profile, from, to)
-	if !ok {
-		return math.Inf(1)
-	}
-	return float64(t) / 1000
+	from, _ := r.Stop(unit.Profile, unit.At, unit.Heading)
+	to, _ := r.Stop(unit.Profile, m.posts[p].At, math.NaN())
+	t, _ := r.Time(unit.Profile, from, to)
+	return t.Seconds()
 }
 
 // bound is more than any choice of at most most moves can gain.

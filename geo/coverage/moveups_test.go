@@ -62,11 +62,8 @@ func leads(v *View, s Standard, u *unit, p Post) bool {
 	if s.Line || u.OffRoad {
 		return true
 	}
-	from, err := v.router.Stop(u.Profile, u.At, u.Heading)
-	to, err2 := v.router.Stop(u.Profile, p.At, math.NaN())
-	if err != nil || err2 != nil {
-		return false
-	}
+	from, _ := v.router.Stop(u.Profile, u.At, u.Heading)
+	to, _ := v.router.Stop(u.Profile, p.At, math.NaN())
 	_, ok := v.router.Time(u.Profile, from, to)
 	return ok
 }
@@ -79,7 +76,7 @@ func TestMoveUpsAgainstEverything(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		graph := town(t, r, 40)
 		d := people(r, 20+r.IntN(60), 0)
-		g := New(d, newNaive(graph, nil), watch)
+		g := New(d, router(t, graph), watch)
 		units := map[uint32]Unit{}
 		for id := range uint32(2 + r.IntN(4)) {
 			u := someUnit(r)
@@ -118,7 +115,7 @@ func TestMoveUpsAgainstEverything(t *testing.T) {
 				t.Fatalf("seed %d: %d moves can gain %g, the bound is %g", seed, most, want, bound)
 			}
 			greedy, optimum, bounds = greedy+sum, optimum+want, bounds+bound
-			after := New(d, newNaive(graph, nil), []Standard{s})
+			after := New(d, router(t, graph), []Standard{s})
 			for id, u := range units {
 				after.Set(id, u)
 			}
@@ -144,7 +141,7 @@ func TestMoveUpsApart(t *testing.T) {
 		posts = append(posts, Post{fmt.Sprint("V", i+1), at})
 	}
 	d.Sort()
-	g := New(d, newNaive(emptyRoads(t), nil), nil)
+	g := New(d, noRoads(t), nil)
 	for id := range uint32(4) { // all in the smallest
 		g.Set(id, Unit{At: posts[0].At, Heading: math.NaN(), Line: 10, OffRoad: true, Capabilities: []string{"engine"}})
 	}
@@ -173,7 +170,7 @@ func TestMoveUpsApart(t *testing.T) {
 func TestMoveUpsTakesTheNearest(t *testing.T) {
 	d := &Demand{Level: LevelAt(35.6), Basis: BasisPeople, Source: "a test", Cells: []Cell{{place(0, 0), 10, NoZone}, {place(0.3, 0), 10, NoZone}}}
 	d.Sort()
-	g := New(d, newNaive(emptyRoads(t), nil), nil)
+	g := New(d, noRoads(t), nil)
 	for id := range uint32(6) {
 		g.Set(id, Unit{At: place(0.001*float64((id*5)%6), 0), Heading: math.NaN(), Line: 10, OffRoad: true})
 	}

@@ -14,15 +14,15 @@ import (
 // hit is a cell that a unit reaches, and when.
 type hit struct {
 	cell int32
-	at   Cost
+	at   roads.Cost
 }
 
 // reach is what one unit covers: each cell once, in no order.
 type reach struct {
-	depth Cost // cells later than this are not in hits
+	depth roads.Cost // cells later than this are not in hits
 	hits  []hit
-	stop  Stop     // by road: where the search began
-	marks []uint64 // by road: a bit for each block of ground in which the search came to a junction
+	stop  roads.Stop // by road: where the search began
+	marks []uint64   // by road: a bit for each block of ground in which the search came to a junction
 }
 
 func set(marks []uint64, block uint32) { marks[block/64] |= 1 << (block % 64) }
@@ -48,7 +48,7 @@ type streets struct {
 	words        int      // of 64 blocks
 
 	mu      sync.Mutex
-	ties    map[ProfileID]*ties
+	ties    map[roads.ProfileID]*ties
 	scratch sync.Pool // *scratch
 }
 
@@ -56,27 +56,26 @@ type streets struct {
 type ties struct {
 	first []uint32 // by edge, one more: its first in list
 	list  []tie
-	loose int // cells with no road near
 }
 
 type tie struct {
 	cell  int32
-	along float64 // 0 at the tail of the edge, 1 at its head
-	walk  Cost    // from the road to the cell
+	along float64    // 0 at the tail of the edge, 1 at its head
+	walk  roads.Cost // from the road to the cell
 }
 
 // scratch is what a search writes on. A stamp says which search wrote an entry.
 type scratch struct {
 	stamp  uint32
 	stamps []uint32
-	at     []Cost
+	at     []roads.Cost
 	seen   []int32
 }
 
 // routed is the streets with the closures of one moment.
 type routed struct {
 	*streets
-	router Router
+	router *roads.Router
 
 	mu    sync.Mutex
 	posts map[post]*reach // by road, of places that units may be sent to
@@ -85,21 +84,21 @@ type routed struct {
 // post is a place and how a unit drives from it.
 type post struct {
 	at      geo.LngLat
-	profile ProfileID
+	profile roads.ProfileID
 }
 
 // mover is how a unit moves: all that its reach depends on besides its place and heading.
 type mover struct {
-	profile ProfileID
+	profile roads.ProfileID
 	line    float64
 	off     bool // knows no roads
 }
 
 // newStreets sorts the junctions into blocks.
 func newStreets(g *ground, graph *roads.Graph) *streets {
-	s := &streets{ground: g, tails: make([]uint32, graph.EdgeCount()), heads: make([]uint32, graph.EdgeCount()), ties: map[ProfileID]*ties{}}
+	s := &streets{ground: g, tails: make([]uint32, graph.EdgeCount()), heads: make([]uint32, graph.EdgeCount()), ties: map[roads.ProfileID]*ties{}}
 	s.scratch.New = func() any {
-		return &scratch{stamps: make([]uint32, len(g.weight)), at: make([]Cost, len(g.weight))}
+		return &scratch{stamps: make([]uint32, len(g.weight)), at: make([]roads.Cost, len(g.weight))}
 	}
 	numbers := map[[2]uint32]uint32{}
 	blocks := make([]uint32, graph.NodeCount())
@@ -113,7 +112,7 @@ func newStreets(g *ground, graph *roads.Graph) *streets {
 		blocks[n] = b
 	}
 	for i := range s.heads {
-		e := graph.Edge(EdgeID(i))
+		e := graph.Edge(roads.EdgeID(i))
 		s.tails[i], s.heads[i] = blocks[e.From], blocks[e.To]
 	}
 	s.words = (len(numbers) + 63) / 64
@@ -121,7 +120,7 @@ func newStreets(g *ground, graph *roads.Graph) *streets {
 }
 
 // tied returns the ties of a profile; they are made when it is first asked about.
-func (r *routed) tied(p ProfileID) *ties {
+func (r *routed) tied(p roads.ProfileID) *ties {
 	r.streets.mu.Lock()
 	defer r.streets.mu.Unlock()
 	if t, ok := r.ties[p]; ok {
@@ -129,16 +128,13 @@ func (r *routed) tied(p ProfileID) *ties {
 	}
 	cells := r.ground.demand.Cells
 	stops := make([][]roads.OnEdge, len(cells))
+	open := r.router.With(nil)
 	each(len(cells), func(i int) {
-		if stop, err := r.router.Stop(p, cells[i].At, math.NaN()); err == nil {
-			stops[i] = stop.On
-		}
+		stop, _ := open.Stop(p, cells[i].At, math.NaN()) // on an island it is reached from there, without a road never
+		stops[i] = stop.On
 	})
 	t := &ties{first: make([]uint32, len(r.heads)+1)}
 	for _, on := range stops {
-		if len(on) == 0 {
-			t.loose++
-		}
 		for _, o := range on {
 			t.first[o.Edge+1]++
 		}
@@ -150,7 +146,7 @@ func (r *routed) tied(p ProfileID) *ties {
 	next := slices.Clone(t.first)
 	for i, on := range stops {
 		for _, o := range on {
-			t.list[next[o.Edge]] = tie{int32(i), o.Along, Cost(math.Round(o.Metres / r.router.Approach(p) * 1000))}
+			t.list[next[o.Edge]] = tie{int32(i), o.Along, open.Aside(p, o.Metres)}
 			next[o.Edge]++
 		}
 	}
@@ -159,7 +155,7 @@ func (r *routed) tied(p ProfileID) *ties {
 }
 
 // search finds what is reached by road within depth.
-func (r *routed) search(p ProfileID, from Stop, depth Cost) *reach {
+func (r *routed) search(p roads.ProfileID, from roads.Stop, depth roads.Cost) *reach {
 	t := r.tied(p)
 	s := r.scratch.Get().(*scratch)
 	defer r.scratch.Put(s)
@@ -173,25 +169,30 @@ func (r *routed) search(p ProfileID, from Stop, depth Cost) *reach {
 		set(out.marks, r.tails[on.Edge])
 	}
 	var begun uint64 // which of from.On
-	r.router.Within(p, from, depth, func(e EdgeID, enter, leave Cost) {
+	r.router.Within(p, from, depth, func(e roads.EdgeID, enter, leave roads.Cost) {
 		if leave <= depth {
 			set(out.marks, r.heads[e])
 		}
+		ties := t.list[t.first[e]:t.first[e+1]]
+		if len(ties) == 0 {
+			return
+		}
 		// It begins on the way along an edge: what lies behind is reached by driving round, if at all.
-		behind := 0.
+		begin := -1
 		for i, on := range from.On {
 			if on.Edge == e && begun&(1<<i) == 0 {
 				begun |= 1 << i
-				behind = on.Along
+				begin = i
 			}
 		}
-		for _, tie := range t.list[t.first[e]:t.first[e+1]] {
-			if tie.along < behind {
-				continue
-			}
+		for _, tie := range ties {
 			at := enter + tie.walk
-			if tie.along > behind {
-				at += Cost(math.Round(float64(leave-enter) * (tie.along - behind) / (1 - behind)))
+			if begin < 0 {
+				at += roads.Cost(float64(leave-enter)*tie.along + 0.5)
+			} else if from := from.On[begin].Along; tie.along >= from {
+				at += r.router.Drive(p, e, tie.along) - r.router.Drive(p, e, from)
+			} else {
+				continue
 			}
 			switch {
 			case at > depth:
@@ -221,7 +222,7 @@ type unit struct {
 func (u *unit) mover() mover { return mover{u.Profile, u.Line, u.OffRoad} }
 
 // reach returns what the unit reaches by road (or line, or if it knows no roads) in at least depth.
-func (u *unit) reach(r *routed, line bool, depth Cost) *reach {
+func (u *unit) reach(r *routed, line bool, depth roads.Cost) *reach {
 	kept := &u.road
 	if line || u.OffRoad {
 		kept, line = &u.line, true
@@ -234,14 +235,11 @@ func (u *unit) reach(r *routed, line bool, depth Cost) *reach {
 	return found
 }
 
-func (r *routed) reach(u *Unit, line bool, depth Cost) *reach {
+func (r *routed) reach(u *Unit, line bool, depth roads.Cost) *reach {
 	if line || u.OffRoad {
 		return &reach{depth: depth, hits: r.ground.byLine(u.At, u.Line, depth)}
 	}
-	stop, err := r.router.Stop(u.Profile, u.At, u.Heading)
-	if err != nil { // no road near: it covers nothing until it has found one
-		return &reach{depth: depth, marks: make([]uint64, r.words)}
-	}
+	stop, _ := r.router.Stop(u.Profile, u.At, u.Heading) // on an island it reaches the island, without a road nothing
 	return r.search(u.Profile, stop, depth)
 }
 

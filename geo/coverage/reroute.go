@@ -1,13 +1,16 @@
 package coverage
 
 import (
+	"maps"
 	"math"
 	"slices"
+
+	"rasad/geo/roads"
 )
 
 // New makes the grid of a city, without units. The standards are those of the watch: their counts are
 // kept as units move. It ties the cells to the roads for each profile when that is first used.
-func New(d *Demand, r Router, standards []Standard) *Grid {
+func New(d *Demand, r *roads.Router, standards []Standard) *Grid {
 	g := &Grid{}
 	ground := newGround(d)
 	v := &View{routed: &routed{streets: newStreets(ground, r.Graph()), router: r, posts: map[post]*reach{}}, kept: map[Standard]*tally{}}
@@ -24,7 +27,7 @@ func New(d *Demand, r Router, standards []Standard) *Grid {
 
 // Reroute takes the roads with other closures: a router made by With from the one before, or from the
 // same one as that. Only units whose reach can have changed are looked at again.
-func (g *Grid) Reroute(r Router) {
+func (g *Grid) Reroute(r *roads.Router) {
 	v := g.view.Load()
 	if r == v.router {
 		return
@@ -62,30 +65,21 @@ func (g *Grid) Reroute(r Router) {
 		next.kept[s] = t
 	}
 	v.routed.mu.Lock()
-	for p, kept := range v.posts {
+	posts := maps.Clone(v.posts)
+	v.routed.mu.Unlock()
+	for p, kept := range posts {
 		if next.same(&Unit{At: p.at, Heading: math.NaN(), Profile: p.profile}, kept, changed) {
 			next.posts[p] = kept
 		}
 	}
-	v.routed.mu.Unlock()
 	g.view.Store(next)
 }
 
 // changed returns a bit for each block of ground in which an edge begins that other closures made
 // faster or slower. A search that gets to such an edge has come to the block before.
-func (v *View) changed(r Router) []uint64 {
-	factors := map[EdgeID]float64{}
-	for _, c := range v.router.Changes() {
-		factors[c.Edge] = c.Factor
-	}
+func (v *View) changed(r *roads.Router) []uint64 {
 	marks := make([]uint64, v.words)
-	for _, c := range r.Changes() {
-		if f, ok := factors[c.Edge]; !ok || f != c.Factor {
-			set(marks, v.tails[c.Edge])
-		}
-		delete(factors, c.Edge)
-	}
-	for e := range factors {
+	for _, e := range r.Differs(v.router) {
 		set(marks, v.tails[e])
 	}
 	return marks

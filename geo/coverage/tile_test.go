@@ -64,7 +64,7 @@ func TestTileShowsHoles(t *testing.T) {
 	d.Cells = append(d.Cells, Cell{safe, 10, NoZone}, Cell{hole, 10, NoZone})
 	d.Sort()
 	s := Standard{"", 300, false}
-	g := New(d, newNaive(emptyRoads(t), nil), []Standard{s})
+	g := New(d, noRoads(t), []Standard{s})
 	g.Set(1, Unit{At: safe, Heading: math.NaN(), Line: 10, OffRoad: true})
 	v := g.View()
 	for z := uint32(8); z <= 20; z++ {
@@ -100,7 +100,7 @@ func TestTilePixels(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 10))
 		d := people(r, 300, 0)
 		s := Standard{"", 120, false}
-		g := New(d, newNaive(emptyRoads(t), nil), nil)
+		g := New(d, noRoads(t), nil)
 		for id := range uint32(3) {
 			u := someUnit(r)
 			u.OffRoad = true
@@ -153,7 +153,7 @@ func TestTilesJoin(t *testing.T) {
 		}
 	}
 	d.Sort()
-	v := New(d, newNaive(emptyRoads(t), nil), nil).View()
+	v := New(d, noRoads(t), nil).View()
 	s := Standard{"", 60, false}
 	left, right, below := decodeTile(t, v.Tile(s, z, x, y)), decodeTile(t, v.Tile(s, z, x+1, y)), decodeTile(t, v.Tile(s, z, x, y+1))
 	for i := 1; i < 256; i++ {
@@ -167,7 +167,7 @@ func TestTilesJoin(t *testing.T) {
 }
 
 func TestNoSuchTile(t *testing.T) {
-	v := New(people(rand.New(rand.NewPCG(1, 1)), 20, 0), newNaive(emptyRoads(t), nil), nil).View()
+	v := New(people(rand.New(rand.NewPCG(1, 1)), 20, 0), noRoads(t), nil).View()
 	for _, a := range [][3]uint32{{3, 8, 0}, {3, 0, 8}, {25, 0, 0}, {99, 1, 1}, {0, 1, 0}, {4, math.MaxUint32, 0}} {
 		if m := decodeTile(t, v.Tile(watch[0], a[0], a[1], a[2])); len(v.Tile(watch[0], a[0], a[1], a[2])) > 400 {
 			t.Errorf("%v: drew %v", a, m.Bounds())
