@@ -464,6 +464,25 @@ func FuzzLoad(f *testing.F) {
 			lon, lat := p.Degrees()
 			g.Nearest(lon, lat)
 			g.Route(0, n)
+			for _, on := range g.Snap(p, 90, 1000, nil) {
+				if !(on.Along >= 0 && on.Along <= 1) || !(on.Metres >= 0 && on.Metres <= 1000) {
+					t.Fatalf("%v snaps to %+v", p, on)
+				}
+				if r, ok := g.Reverse(on.Edge); ok && g.Edge(r).From != g.Edge(on.Edge).To {
+					t.Fatalf("edge %d does not run back over %d", r, on.Edge)
+				}
+			}
+		}
+		for ban := range g.Bans() {
+			for i := 1; i < len(ban); i++ {
+				if g.Edge(ban[i-1]).To != g.Edge(ban[i]).From {
+					t.Fatalf("ban %v jumps", ban)
+				}
+			}
+		}
+		all := []geo.LngLat{at(-180, -90), at(180, -90), at(180, 90), at(-180, 90), at(-180, -90)}
+		for _, typ := range []geo.ShapeType{geo.Polygon, geo.LineString} {
+			g.Touching(&geo.Shape{Type: typ, Points: all, Ends: []uint32{5}})
 		}
 	})
 }

@@ -20,10 +20,11 @@ type oracle struct {
 	factors map[EdgeID]float64
 	begins  map[string]bool // the true beginnings of bans
 	banned  map[string]bool
+	within  []bool // by edge: in a true beginning of a ban
 }
 
 func newOracle(g *Graph, p Profile, changes []Change) *oracle {
-	o := &oracle{g, &p, newTurner(g), map[EdgeID]float64{}, map[string]bool{}, map[string]bool{}}
+	o := &oracle{g, &p, newTurner(g), map[EdgeID]float64{}, map[string]bool{}, map[string]bool{}, make([]bool, len(g.edges))}
 	for _, c := range changes {
 		if f, ok := o.factors[c.Edge]; !ok || c.Factor < f {
 			o.factors[c.Edge] = c.Factor
@@ -32,6 +33,7 @@ func newOracle(g *Graph, p Profile, changes []Change) *oracle {
 	for _, ban := range g.bans {
 		for i := 1; i < len(ban); i++ {
 			o.begins[fmt.Sprint(ban[:i])] = true
+			o.within[ban[i-1]] = true
 		}
 		o.banned[fmt.Sprint(ban)] = true
 	}
@@ -72,9 +74,11 @@ func (o *oracle) turn(past []EdgeID, e EdgeID) uint64 {
 		}
 		cost += uint64(math.Floor(o.p.Gate*1000 + 0.5))
 	}
-	for i := range past {
-		if o.banned[fmt.Sprint(append(slices.Clone(past[i:]), e))] && !o.p.Banned {
-			return far
+	if o.within[last] && !o.p.Banned {
+		for i := range past {
+			if o.banned[fmt.Sprint(append(slices.Clone(past[i:]), e))] {
+				return far
+			}
 		}
 	}
 	return cost
@@ -82,6 +86,9 @@ func (o *oracle) turn(past []EdgeID, e EdgeID) uint64 {
 
 // on gives the past after e, as short as signs allow.
 func (o *oracle) on(past []EdgeID, e EdgeID) []EdgeID {
+	if !o.within[e] {
+		return []EdgeID{e}
+	}
 	next := append(slices.Clone(past), e)
 	for len(next) > 1 && !o.begins[fmt.Sprint(next)] {
 		next = next[1:]
@@ -112,6 +119,13 @@ func (o *oracle) aside(metres float64) uint64 {
 // tails is, by edge, the least time at which one has turned onto it at its tail.
 func (o *oracle) tails(from Stop) map[EdgeID]uint64 {
 	tails, done := map[EdgeID]uint64{}, map[string]bool{}
+	doneEdges := make([]bool, len(o.g.edges)) // of pasts that are one edge
+	isDone := func(past []EdgeID) bool {
+		if len(past) == 1 {
+			return doneEdges[past[0]]
+		}
+		return done[fmt.Sprint(past)]
+	}
 	var h oracleHeap
 	for _, a := range from.On {
 		if w := o.weight(a.Edge); w < far {
@@ -120,12 +134,16 @@ func (o *oracle) tails(from Stop) map[EdgeID]uint64 {
 	}
 	for len(h) > 0 {
 		l := heap.Pop(&h).(oracleLabel)
-		key := fmt.Sprint(l.past)
-		if done[key] {
+		if isDone(l.past) {
 			continue
 		}
-		done[key] = true
-		for e := range o.g.Out(NodeID(o.g.edges[l.past[len(l.past)-1]].to)) {
+		last := l.past[len(l.past)-1]
+		if len(l.past) == 1 {
+			doneEdges[last] = true
+		} else {
+			done[fmt.Sprint(l.past)] = true
+		}
+		for e := range o.g.Out(NodeID(o.g.edges[last].to)) {
 			t, w := o.turn(l.past, e.ID), o.weight(e.ID)
 			if t == far || w == far {
 				continue
@@ -133,7 +151,7 @@ func (o *oracle) tails(from Stop) map[EdgeID]uint64 {
 			if old, ok := tails[e.ID]; !ok || l.cost+t < old {
 				tails[e.ID] = l.cost + t
 			}
-			if next := o.on(l.past, e.ID); !done[fmt.Sprint(next)] {
+			if next := o.on(l.past, e.ID); !isDone(next) {
 				heap.Push(&h, oracleLabel{next, l.cost + t + w})
 			}
 		}
