@@ -24,6 +24,16 @@ var mustNotImport = map[string]map[string]string{
 		"rasad/server":  "arrows point down",
 		"net/...":       "roads are read from a file, never fetched",
 	},
+	"rasad/geo/coverage": {
+		"rasad/streams":  "what is where does not know what changed when",
+		"rasad/server":   "arrows point down",
+		"rasad/fixtures": "standards are data of the city: they are handed in",
+		"rasad/geo/city": "the city writes the demand; coverage reads it",
+		"context":        "coverage never waits",
+		"time":           "coverage reads no clock: what it says depends on units and closures alone",
+		"net/...":        "its file is read from a disk, never fetched",
+		"log/...":        "coverage has nothing to log: it returns",
+	},
 	"rasad/geo/city": {
 		"rasad/streams": "a city is built before there is a server",
 		"rasad/server":  "arrows point down",
@@ -46,6 +56,12 @@ var mustNotImport = map[string]map[string]string{
 		"net/...":          "a rule does no I/O",
 		"os/...":           "a rule does no I/O",
 		"log/...":          "a rule answers, it does not log",
+	},
+	"rasad/server/reach": {
+		"rasad/server/...": "rooms of the server do not look into each other; commands are handed in",
+		"rasad/geo/city":   "roads and demand are handed in",
+		"net/...":          "it follows frames and asks nobody",
+		"os/...":           "it follows frames and reads no file",
 	},
 	"rasad/server/feeds": {
 		"rasad/server/...": "rooms of the server do not look into each other",

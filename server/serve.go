@@ -20,10 +20,12 @@ import (
 	"rasad/frontend"
 	"rasad/geo"
 	"rasad/geo/city"
+	"rasad/geo/roads"
 	"rasad/server/access"
 	"rasad/server/api"
 	"rasad/server/dispatch"
 	"rasad/server/feeds"
+	"rasad/server/reach"
 	"rasad/streams"
 )
 
@@ -62,6 +64,8 @@ type server struct {
 	api      *api.API
 	monitor  *feeds.Monitor
 	city     *city.City
+	router   *roads.Router // without closures; nil: no city, or one whose roads cannot be used
+	reach    *reach.Driver // nil with it
 }
 
 // start opens everything, in the order in which things depend on each other. What
@@ -147,9 +151,10 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	for name, f := range c.Feeds {
 		s.monitor.Declare(name, time.Duration(f.Interval), f.Datum)
 	}
+	by := s.openWays(preset, metrics)
 	s.api, err = api.New(api.Deps{
 		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: s.city, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
+		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
 		// The journal counts in the default registry, as does the Go runtime.
 		Gather: prometheus.Gatherers{metrics, prometheus.DefaultGatherer},
@@ -183,6 +188,9 @@ func (s *server) run(ctx context.Context) error {
 	helpers.Go(func() { s.monitor.Run(helped) })
 	helpers.Go(func() { s.snapshots(helped) })
 	helpers.Go(func() { s.enrolSites(helped) })
+	if s.reach != nil {
+		helpers.Go(func() { s.reach.Run(helped) })
+	}
 	helpers.Go(func() {
 		if err := s.serveLocal(helped); err != nil {
 			s.log.Error("the socket for the command line stopped", "error", err)
@@ -250,6 +258,9 @@ func (s *server) publish(f *streams.Frame) {
 			s.pretend.Store(true)
 		}
 	}
+	if s.reach != nil {
+		s.reach.Frame(f)
+	}
 	s.hub.Publish(f)
 }
 
@@ -271,7 +282,7 @@ func (s *server) snapshots(ctx context.Context) {
 
 // demo plays a day with simulated units through the public calls.
 func (s *server) demo(ctx context.Context) {
-	d := &door{base: "http://localhost", client: &http.Client{Transport: inProcess{s.api}}}
+	d := &door{base: "http://localhost", client: &http.Client{Transport: inProcess{s.api}}, router: s.router}
 	sim, err := newSimulation(ctx, d, demoUnits, 1, 1, s.log)
 	if err == nil {
 		err = sim.run(ctx)

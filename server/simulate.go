@@ -18,12 +18,14 @@ import (
 	"rasad/fixtures"
 	"rasad/geo"
 	"rasad/geo/roads"
+	"rasad/server/reach"
 )
 
 // door is a server as the simulation sees it: the public calls and nothing else.
 type door struct {
 	base   string
 	client *http.Client
+	router *roads.Router // of a simulation inside the server, which has it already
 }
 
 // problem is an answer that is not a success.
@@ -94,41 +96,66 @@ func (d *door) file(ctx context.Context, path string) ([]byte, error) {
 	return nil, fmt.Errorf("get %s: %s", path, res.Status)
 }
 
+// ground is what a simulation drives on.
+type ground struct {
+	router *roads.Router // nil: a plain ground
+	kind   func(unitType string) reach.Kind
+	preset *fixtures.Preset
+	center geo.LngLat
+}
+
 // ground fetches what the simulation drives on.
-func (d *door) ground(ctx context.Context) (*roads.Graph, *fixtures.Preset, geo.LngLat, error) {
+func (d *door) ground(ctx context.Context) (*ground, error) {
 	var preset struct{ Code string }
 	if err := d.call(ctx, http.MethodGet, "/api/v1/preset", nil, &preset); err != nil {
-		return nil, nil, geo.LngLat{}, fmt.Errorf("ask for the preset: %w", err)
+		return nil, fmt.Errorf("ask for the preset: %w", err)
 	}
 	p, err := fixtures.Load(preset.Code)
 	if err != nil {
-		return nil, nil, geo.LngLat{}, err
+		return nil, err
 	}
-	var info struct{ Centre []float64 }
+	g := &ground{preset: p, router: d.router}
+	var info struct {
+		Centre []float64
+		Roads  bool
+	}
 	if err := d.call(ctx, http.MethodGet, "/api/v1/city", nil, &info); err != nil {
-		return nil, nil, geo.LngLat{}, fmt.Errorf("ask for the city: %w", err)
+		return nil, fmt.Errorf("ask for the city: %w", err)
 	}
-	var center geo.LngLat
 	if len(info.Centre) == 2 {
-		if center, err = geo.At(info.Centre[0], info.Centre[1]); err != nil {
-			return nil, nil, center, fmt.Errorf("the city's centre: %w", err)
+		if g.center, err = geo.At(info.Centre[0], info.Centre[1]); err != nil {
+			return nil, fmt.Errorf("the city's centre: %w", err)
 		}
 	}
+	if g.router == nil && info.Roads {
+		if g.router, err = d.roads(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	g.kind = reach.Kinds(p, g.router)
+	return g, nil
+}
+
+// roads fetches the roads of the city.
+func (d *door) roads(ctx context.Context, p *fixtures.Preset) (*roads.Router, error) {
 	b, err := d.file(ctx, "/city/roads.bin")
 	if err != nil || b == nil {
-		return nil, p, center, err
+		return nil, err
 	}
 	tmp, err := os.CreateTemp("", "rasad-roads-*")
 	if err != nil {
-		return nil, nil, center, err
+		return nil, err
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
 	if _, err := tmp.Write(b); err != nil {
-		return nil, nil, center, err
+		return nil, err
 	}
-	g, err := roads.Load(tmp.Name())
-	return g, p, center, err
+	graph, err := roads.Load(tmp.Name())
+	if err != nil {
+		return nil, err
+	}
+	return roads.NewRouter(graph, reach.Profiles(p))
 }
 
 func simulate(ctx context.Context, e env, args []string) error {

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +20,7 @@ import (
 	"rasad/fixtures"
 	"rasad/geo"
 	"rasad/geo/roads"
+	"rasad/server/reach"
 )
 
 // simulation plays a day of a city: crews that patrol, answer, work and come
@@ -24,7 +28,8 @@ import (
 // makes carries "simulated": true.
 type simulation struct {
 	door   *door
-	graph  *roads.Graph // nil: a plain ground, straight ways
+	free   *roads.Router // without closures; nil: a plain ground, straight ways
+	router *roads.Router // with those that the world has
 	preset *fixtures.Preset
 	center geo.LngLat
 	log    *slog.Logger
@@ -33,7 +38,9 @@ type simulation struct {
 
 	vehicles    []*vehicle
 	byKey       map[string]*vehicle
-	incidents   map[string]*scene // open ones, by key
+	posts       map[string][]place // by kind of site
+	closures    string             // the hazards that the router knows, as their revisions
+	incidents   map[string]*scene  // open ones, by key
 	nextOpen    time.Time
 	opened      int
 	lastTrouble atomic.Int64
@@ -48,10 +55,12 @@ const reportersMax = 1024
 type vehicle struct {
 	key      string
 	kind     *fixtures.UnitKind
+	means    reach.Kind
 	home     place
 	at       place
-	way      []leg // still to drive
-	done     float64
+	way      []leg   // still to drive
+	to       place   // where the way ends
+	done     float64 // seconds of the first leg
 	speed    float64 // m/s
 	heading  int
 	accuracy int
@@ -65,18 +74,18 @@ type vehicle struct {
 	patrols  bool
 }
 
-// place is a spot on a road.
+// place is a spot, on a road where the ground has some.
 type place struct {
 	at   geo.LngLat
-	node roads.NodeID
+	edge roads.EdgeID
 }
 
 // leg is a straight piece of the way ahead.
 type leg struct {
 	from, to geo.LngLat
-	metres   float64
-	mps      float64 // how fast one may drive it
-	node     roads.NodeID
+	seconds  float64
+	mps      float64
+	edge     roads.EdgeID
 }
 
 // scene is an open incident.
@@ -89,12 +98,19 @@ type scene struct {
 }
 
 func newSimulation(ctx context.Context, d *door, units int, hz float64, seed uint64, log *slog.Logger) (*simulation, error) {
-	graph, preset, center, err := d.ground(ctx)
+	g, err := d.ground(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{door: d, graph: graph, preset: preset, center: center, log: log, hz: hz,
-		rng: rand.New(rand.NewPCG(seed, 0x7261736164)), byKey: map[string]*vehicle{}, incidents: map[string]*scene{}}
+	s := &simulation{door: d, free: g.router, router: g.router, preset: g.preset, center: g.center, log: log, hz: hz,
+		rng: rand.New(rand.NewPCG(seed, 0x7261736164)), byKey: map[string]*vehicle{}, incidents: map[string]*scene{}, posts: map[string][]place{}}
+	if err := s.each(ctx, "site", func(f feature) {
+		if at, ok := f.at(); ok {
+			s.posts[f.Properties.Type] = append(s.posts[f.Properties.Type], s.snap(at))
+		}
+	}); err != nil {
+		return nil, err
+	}
 	there := map[string]geo.LngLat{}
 	if err := s.each(ctx, "unit", func(f feature) {
 		if at, ok := f.at(); ok {
@@ -103,9 +119,10 @@ func newSimulation(ctx context.Context, d *door, units int, hz float64, seed uin
 	}); err != nil {
 		return nil, err
 	}
-	for i, u := range fixtures.DemoFleet(preset, units, seed) {
-		v := &vehicle{key: u.ID, kind: preset.UnitKind(u.Type), accuracy: 4 + s.rng.IntN(8), patrols: u.Agency == "police" || s.rng.IntN(4) == 0}
-		v.home = s.somewhere(0.5)
+	for i, u := range fixtures.DemoFleet(g.preset, units, seed) {
+		v := &vehicle{key: u.ID, kind: g.preset.UnitKind(u.Type), accuracy: 4 + s.rng.IntN(8), patrols: u.Agency == "police" || s.rng.IntN(4) == 0}
+		v.means = g.kind(u.Type)
+		v.home = s.post(u.Agency)
 		v.at = v.home
 		if at, ok := there[u.ID]; ok {
 			v.at = s.snap(at)
@@ -258,10 +275,63 @@ func (s *simulation) observe(ctx context.Context) {
 		return
 	}
 	s.incidents = seen
+	s.close(ctx)
 	for key, c := range seen {
 		// An incident of ours that nobody works at any more is over.
 		if c.ours && c.units == 0 && time.Since(c.since) > 2*time.Minute {
 			s.do(ctx, "close an incident", "/api/v1/incidents/"+url.PathEscape(key)+"/close", map[string]any{})
+		}
+	}
+}
+
+// close looks which roads are closed or slow by now. Whoever is on the way to one of
+// them looks for another way.
+func (s *simulation) close(ctx context.Context) {
+	if s.router == nil {
+		return
+	}
+	var page struct{ Features []json.RawMessage }
+	if err := s.door.call(ctx, http.MethodGet, "/api/v1/hazards?limit=10000", nil, &page); err != nil {
+		if ctx.Err() == nil {
+			s.trouble("look at the hazards", err)
+		}
+		return
+	}
+	var known strings.Builder
+	least := map[roads.EdgeID]float64{}
+	for _, raw := range page.Features {
+		place, props, key, err := geo.ParseGeoJSON(raw)
+		factor, ok := props.Number("speed_factor")
+		if impassable := props.Bool("impassable"); impassable || !ok {
+			factor = 1
+			if impassable {
+				factor = 0
+			}
+		}
+		if err != nil || place.Shape == nil || !props.Bool("active") || factor >= 1 {
+			continue
+		}
+		rev, _ := props.Number("rev")
+		fmt.Fprintf(&known, "%s %v\n", key, rev)
+		for _, e := range s.free.Graph().Touching(place.Shape) {
+			if f, ok := least[e]; !ok || factor < f {
+				least[e] = factor
+			}
+		}
+	}
+	if known.String() == s.closures {
+		return
+	}
+	s.closures = known.String()
+	changes := make([]roads.Change, 0, len(least))
+	for e, f := range least {
+		changes = append(changes, roads.Change{Edge: e, Factor: f})
+	}
+	slices.SortFunc(changes, func(a, b roads.Change) int { return cmp.Compare(a.Edge, b.Edge) })
+	s.router = s.router.With(changes)
+	for _, v := range s.vehicles {
+		if slices.ContainsFunc(v.way, func(l leg) bool { _, hit := least[l.edge]; return hit }) {
+			s.send(v, v.to)
 		}
 	}
 }
@@ -334,17 +404,12 @@ func (s *simulation) pickType() *fixtures.IncidentType {
 	return best
 }
 
-// street names a place after a street that meets there; empty when none has a name.
+// street names a place after its street; empty when it has no name.
 func (s *simulation) street(p place) string {
-	if s.graph == nil {
+	if s.router == nil {
 		return ""
 	}
-	for e := range s.graph.Out(p.node) {
-		if name := s.graph.Name(e.ID, s.preset.Languages[0]); name != "" {
-			return name
-		}
-	}
-	return ""
+	return s.router.Graph().Name(p.edge, s.preset.Languages[0])
 }
 
 // crew does what people in the vehicle would do next.
@@ -375,7 +440,10 @@ func (s *simulation) crew(ctx context.Context, v *vehicle, now time.Time) {
 	case "en_route":
 		if c != nil && c.placed && len(v.way) == 0 {
 			if geo.Distance(v.at.at, c.at) > 150 {
-				s.send(v, s.snap(c.at))
+				if !s.send(v, s.snap(c.at)) {
+					next(10 * time.Second) // every road there is closed: the crew waits for one
+					return
+				}
 				if len(v.way) > 0 {
 					return
 				}
@@ -389,7 +457,7 @@ func (s *simulation) crew(ctx context.Context, v *vehicle, now time.Time) {
 			return
 		}
 		if strings.Contains(v.kind.Code, "ambulance") && s.rng.IntN(2) == 0 {
-			s.send(v, s.somewhere(0.3))
+			s.send(v, s.nearest(v.at, "hospital"))
 			say("transporting")
 			return
 		}
@@ -413,48 +481,31 @@ func (s *simulation) crew(ctx context.Context, v *vehicle, now time.Time) {
 
 // drive moves a vehicle along its way for dt seconds.
 func (s *simulation) drive(v *vehicle, dt float64) {
-	if len(v.way) == 0 {
-		v.speed = max(0, v.speed-4*dt)
-		return
-	}
-	// Brake for the next corner: v² = u² + 2as with a comfortable 2.5 m/s².
-	limit := v.way[0].mps
-	if v.status == "en_route" || v.status == "transporting" {
-		limit *= 1.2
-	}
-	corner := 0.0
-	if len(v.way) > 1 {
-		turn := math.Abs(math.Remainder(bearing(v.way[0])-bearing(v.way[1]), 360))
-		corner = max(3.5, v.way[1].mps*(1-turn/120))
-	}
-	left := v.way[0].metres - v.done
-	limit = min(limit, math.Sqrt(corner*corner+2*2.5*max(left, 0.5)))
-	if v.speed < limit {
-		v.speed = min(limit, v.speed+2*dt)
-	} else {
-		v.speed = max(limit, v.speed-5*dt)
-	}
-	v.done += v.speed * dt
-	for len(v.way) > 0 && v.done >= v.way[0].metres {
-		v.done -= v.way[0].metres
-		v.at = place{v.way[0].to, v.way[0].node}
+	v.done += dt
+	for len(v.way) > 0 && v.done >= v.way[0].seconds {
+		v.done -= v.way[0].seconds
+		v.at = place{v.way[0].to, v.way[0].edge}
 		v.way = v.way[1:]
 	}
 	if len(v.way) == 0 {
-		v.done = 0
+		v.done, v.speed = 0, 0
 		return
 	}
 	l := v.way[0]
-	f := v.done / l.metres
-	v.at.at = geo.LngLat{Lng: l.from.Lng + int32(f*float64(l.to.Lng-l.from.Lng)), Lat: l.from.Lat + int32(f*float64(l.to.Lat-l.from.Lat))}
-	v.at.node = l.node
-	v.heading = (int(math.Round(bearing(l))) + 360) % 360
+	f := v.done / l.seconds
+	v.at = place{between(l.from, l.to, f), l.edge}
+	v.speed = l.mps
+	v.heading = (int(math.Round(bearing(l.from, l.to))) + 360) % 360
 }
 
-func bearing(l leg) float64 {
-	_, lat := l.from.Degrees()
-	dx := float64(l.to.Lng-l.from.Lng) * math.Cos(lat*math.Pi/180)
-	return math.Atan2(dx, float64(l.to.Lat-l.from.Lat)) * 180 / math.Pi
+// between is the place at a share of the straight way from a to b.
+func between(a, b geo.LngLat, share float64) geo.LngLat {
+	return geo.LngLat{Lng: a.Lng + int32(share*float64(b.Lng-a.Lng)), Lat: a.Lat + int32(share*float64(b.Lat-a.Lat))}
+}
+
+func bearing(a, b geo.LngLat) float64 {
+	_, lat := a.Degrees()
+	return math.Atan2(float64(b.Lng-a.Lng)*math.Cos(lat*math.Pi/180), float64(b.Lat-a.Lat)) * 180 / math.Pi
 }
 
 // blur is what a receiver would say: a metre or two beside the truth, and quite
@@ -486,62 +537,202 @@ func (s *simulation) snap(p geo.LngLat) place {
 }
 
 func (s *simulation) snapDegrees(lng, lat float64) place {
-	lng, lat = min(max(lng, -180), 180), min(max(lat, -90), 90)
-	if s.graph != nil {
-		if n, _, ok := s.graph.Nearest(lng, lat); ok {
-			return place{s.graph.Node(n), n}
-		}
+	at, _ := geo.At(min(max(lng, -180), 180), min(max(lat, -90), 90))
+	if s.router == nil {
+		return place{at: at}
 	}
-	at, _ := geo.At(lng, lat) // clamped above
-	return place{at: at}
+	on := s.router.Graph().Snap(at, math.NaN(), 50_000, nil)
+	if len(on) == 0 {
+		return place{at: at}
+	}
+	return place{on[0].At, on[0].Edge}
 }
 
-// send gives a vehicle a new way. One that is under way first drives on to the
-// next junction, as there is no turning through houses.
-func (s *simulation) send(v *vehicle, to place) {
-	from := v.at
-	var head []leg
-	for _, l := range v.way {
-		if l.node != v.way[0].node {
-			break
-		}
-		head = append(head, l)
+// post is where a unit of an agency waits: by a site of it, or somewhere where the
+// city has none.
+func (s *simulation) post(agency string) place {
+	kind := map[string]string{"fire": "fire_station", "police": "police", "ems": "ambulance_station"}[agency]
+	posts := s.posts[kind]
+	if len(posts) == 0 && agency == "ems" {
+		posts = append(slices.Clone(s.posts["hospital"]), s.posts["fire_station"]...) // where they wait in most of the world
 	}
-	if len(head) > 0 {
-		head[0].from, head[0].metres = v.at.at, max(head[0].metres-v.done, 0.5)
-		last := head[len(head)-1]
-		from = place{last.to, last.node}
+	if len(posts) == 0 {
+		return s.somewhere(0.5)
 	}
-	v.way, v.done = append(head, s.route(from, to)...), 0
+	return s.near(posts[s.rng.IntN(len(posts))], 150)
 }
 
-// route is the way from a to b, empty when there is none or it is no way at all.
-func (s *simulation) route(a, b place) []leg {
-	if s.graph == nil {
-		if d := geo.Distance(a.at, b.at); d > 1 {
-			return []leg{{a.at, b.at, d, 13, 0}}
-		}
-		return nil
+// nearest is the site of a kind that is nearest over the line, or a place somewhere
+// in the city where it has none.
+func (s *simulation) nearest(p place, kind string) place {
+	posts := s.posts[kind]
+	if len(posts) == 0 {
+		return s.somewhere(0.3)
 	}
-	edges, _, ok := s.graph.Route(a.node, b.node)
+	return slices.MinFunc(posts, func(a, b place) int { return cmp.Compare(geo.Distance(p.at, a.at), geo.Distance(p.at, b.at)) })
+}
+
+// send gives a vehicle a new way from where it is. One that drives goes on the way
+// it faces: it turns where it can. It reports false when no open road leads there.
+func (s *simulation) send(v *vehicle, to place) bool {
+	heading := math.NaN()
+	if v.speed > 0 {
+		heading = float64(v.heading)
+	}
+	way, ok := s.route(v, heading, to)
+	v.way, v.done, v.to = way, 0, to
+	return ok
+}
+
+// route is the way of a vehicle to a place, empty when it is there.
+func (s *simulation) route(v *vehicle, heading float64, to place) (way []leg, ok bool) {
+	if s.router == nil || v.means.Way != fixtures.WayRoad {
+		mps := cmp.Or(v.means.Speed, 13)
+		if d := geo.Distance(v.at.at, to.at); d > 1 {
+			way = append(way, leg{v.at.at, to.at, d / mps, mps, to.edge})
+		}
+		return way, true
+	}
+	from, err := s.router.Stop(v.means.Profile, v.at.at, heading)
+	if err != nil {
+		return nil, false
+	}
+	end, err := s.router.Stop(v.means.Profile, to.at, math.NaN())
+	if err != nil {
+		return nil, false
+	}
+	path, ok := s.router.Path(v.means.Profile, from, end)
 	if !ok {
-		return nil
+		return nil, false
 	}
+	return s.legs(v, path), true
+}
+
+// easing is the stretch before and after a junction on which its time is spent: a
+// driver brakes before a corner and speeds up after it.
+const easing = 30 // metres
+
+// legs cuts a way into straight pieces, each with its own speed, that take as long
+// together as the router says the way does.
+func (s *simulation) legs(v *vehicle, path roads.Path) []leg {
+	g, p := s.router.Graph(), s.preset.Profile(v.kind.Profile).Road
 	var way []leg
-	at := a.at
-	add := func(to geo.LngLat, mps float64, node roads.NodeID) {
-		if d := geo.Distance(at, to); d > 0.5 {
-			way = append(way, leg{at, to, d, mps, node})
-			at = to
+	total, turn := 0.0, 0.0
+	at := v.at.at // who waits beside the road drives onto it first
+	for i, id := range path.Edges {
+		e := g.Edge(id)
+		line := g.Shape(id)
+		if i == 0 {
+			line = after(line, at)
 		}
+		if i == len(path.Edges)-1 {
+			line = before(line, path.Line[len(path.Line)-1])
+		}
+		length := 0.0
+		for k := 1; k < len(line); k++ {
+			length += geo.Distance(line[k-1], line[k])
+		}
+		mps := max(1, e.Metres/s.router.Drive(v.means.Profile, id, 1).Seconds())
+		next := 0.0
+		if i+1 < len(path.Edges) {
+			next = p.TurnsS[turning(line, g.Shape(path.Edges[i+1]))]
+		}
+		ease := min(easing, length/2)
+		done := 0.0
+		for _, to := range line {
+			for at != to {
+				d := geo.Distance(at, to)
+				// The next change of speed, or the end of the piece.
+				stop, slow := done+d, 0.0
+				switch {
+				case done < ease:
+					stop, slow = min(stop, ease), turn/2/ease
+				case done < length-ease:
+					stop = min(stop, length-ease)
+				default:
+					slow = next / 2 / max(ease, 0.1)
+				}
+				end, way2 := to, stop-done
+				if way2 < d-0.01 {
+					end = between(at, to, way2/d)
+				}
+				if end == at { // less than a centimetre
+					at = to
+					break
+				}
+				seconds := way2/mps + way2*slow
+				if seconds > 0 {
+					way = append(way, leg{at, end, seconds, way2 / seconds, id})
+					total += seconds
+				}
+				at, done = end, stop
+			}
+		}
+		turn = next
 	}
-	add(s.graph.Node(a.node), 8, a.node) // a vehicle may stand between two junctions
-	for _, id := range edges {
-		e := s.graph.Edge(id)
-		mps := e.Metres / max(e.Seconds, 0.1)
-		for _, p := range s.graph.Shape(id) {
-			add(p, mps, e.To)
+	if total > 0 {
+		scale := float64(path.Cost) / 1000 / total
+		for i := range way {
+			way[i].seconds *= scale
+			way[i].mps /= scale
 		}
 	}
 	return way
+}
+
+// turning is the turn from the end of one line to the begin of the next, as profiles
+// name it.
+func turning(from, to []geo.LngLat) string {
+	if len(from) < 2 || len(to) < 2 {
+		return "straight"
+	}
+	angle := math.Remainder(bearing(to[0], to[1])-bearing(from[len(from)-2], from[len(from)-1]), 360)
+	side := "right"
+	if angle < 0 {
+		side = "left"
+	}
+	switch a := math.Abs(angle); {
+	case a < 20:
+		return "straight"
+	case a < 50:
+		return "slight"
+	case a < 120:
+		return side
+	case a < 165:
+		return "sharp_" + side
+	}
+	return "u_turn"
+}
+
+// after is a line from the place on it that is nearest to a place, before the line up
+// to there.
+func after(line []geo.LngLat, at geo.LngLat) []geo.LngLat {
+	i, on := nearestOn(line, at)
+	return append([]geo.LngLat{on}, line[i:]...)
+}
+
+func before(line []geo.LngLat, at geo.LngLat) []geo.LngLat {
+	i, on := nearestOn(line, at)
+	return append(slices.Clone(line[:i]), on)
+}
+
+// nearestOn finds the place of a line that is nearest to a place, and the point of
+// the line that follows it.
+func nearestOn(line []geo.LngLat, at geo.LngLat) (next int, on geo.LngLat) {
+	best := math.Inf(1)
+	_, lat := at.Degrees()
+	cos := math.Cos(lat * math.Pi / 180)
+	for i := 1; i < len(line); i++ {
+		a, b := line[i-1], line[i]
+		dx, dy := float64(b.Lng-a.Lng)*cos, float64(b.Lat-a.Lat)
+		px, py := float64(at.Lng-a.Lng)*cos, float64(at.Lat-a.Lat)
+		t := 0.0
+		if l := dx*dx + dy*dy; l > 0 {
+			t = min(max((px*dx+py*dy)/l, 0), 1)
+		}
+		if d := math.Hypot(px-t*dx, py-t*dy); d < best {
+			best, next, on = d, i, between(a, b, t)
+		}
+	}
+	return next, on
 }

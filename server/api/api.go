@@ -119,7 +119,10 @@ type Deps struct {
 	Epoch   string
 	Preset  *fixtures.Preset
 	// City is the ground; nil: a plain one.
-	City  *city.City
+	City *city.City
+	// Reach answers by road; nil: there is no city, or one without roads that this
+	// version reads.
+	Reach Reach
 	Feeds []Feed
 	// Screens holds index.html and its assets; nil or empty: there are none.
 	Screens fs.FS

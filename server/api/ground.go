@@ -24,7 +24,7 @@ var tileAge = []string{"public, max-age=3600"}
 // GetCity answers name, place and time of the city. The time zone is the one that
 // every screen shows, never a browser's.
 func (a *API) GetCity(c echo.Context, _ GetCityParams) error {
-	out := City{Basemap: a.City != nil, TimeZone: a.Preset.TimeZone}
+	out := City{Basemap: a.City != nil, Roads: a.Reach != nil, TimeZone: a.Preset.TimeZone}
 	if a.City != nil {
 		m := a.City.Manifest()
 		out.Name = m.Name
@@ -48,7 +48,7 @@ func (a *API) GetCity(c echo.Context, _ GetCityParams) error {
 
 // tile answers a vector tile as it lies in the file, compressed.
 func (a *API) tile(c echo.Context) error {
-	z, x, y, err := tileAddress(c.Param("z"), c.Param("x"), c.Param("tile"))
+	z, x, y, err := tileAddress(c.Param("z"), c.Param("x"), c.Param("tile"), ".pbf", "tiles are /tiles/{z}/{x}/{y}.pbf")
 	if err != nil {
 		return err
 	}
@@ -80,10 +80,12 @@ func (a *API) tile(c echo.Context) error {
 	return writeJSON(c.Response(), http.StatusOK, []string{"application/vnd.mapbox-vector-tile"}, body)
 }
 
-func tileAddress(z, x, y string) (uint8, uint32, uint32, error) {
-	y, ok := strings.CutSuffix(y, ".pbf")
+// tileAddress reads the address of a tile whose name has an ending; should says how
+// it should look.
+func tileAddress(z, x, y, ending, should string) (uint8, uint32, uint32, error) {
+	y, ok := strings.CutSuffix(y, ending)
 	if !ok {
-		return 0, 0, 0, problem(http.StatusNotFound, "no-such-call", "tiles are /tiles/{z}/{x}/{y}.pbf")
+		return 0, 0, 0, problem(http.StatusNotFound, "no-such-call", should)
 	}
 	var errs []FieldError
 	number := func(field, s string, most uint64) uint32 {

@@ -240,10 +240,10 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	if err := rightWorld(world); err != nil {
 		return err
 	}
-	if q.by == "road" {
-		return noRoads()
-	}
 	q.Now = geo.Millis(time.Now().UnixMilli())
+	if q.by == "road" || q.by == "" && a.Reach != nil {
+		return a.answerByRoad(w, r, &q)
+	}
 	q.StaleAfter = a.stale.at(q.Now)
 	view := a.World.View()
 	found := view.Nearest(q.Query)
@@ -262,18 +262,22 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	b = strconv.AppendUint(b, view.Seq(), 10)
 	b = append(b, '}')
 
+	a.sendNearest(w, b, view.Seq())
+	*buf = b
+	buffers.Put(buf)
+	return nil
+}
+
+func (a *API) sendNearest(w http.ResponseWriter, b []byte, seq uint64) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
-	h[seqHeader] = seqs.of(view.Seq())
+	h[seqHeader] = seqs.of(seq)
 	if len(b) > 2048 { // net/http counts shorter ones itself, and sends longer ones in chunks
 		h["Content-Length"] = []string{strconv.Itoa(len(b))}
 	}
 	a.metrics.nearest.Inc()
 	_, _ = w.Write(b) // the caller may be gone
-	*buf = b
-	buffers.Put(buf)
-	return nil
 }
 
 func (a *API) appendNear(b []byte, n *geo.Near, first bool, reasons []string) []byte {

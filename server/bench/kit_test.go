@@ -146,7 +146,7 @@ func start(tb testing.TB, dir string, args ...string) *server {
 	}
 	go io.Copy(io.Discard, lines)
 	for {
-		res, err := http.Get(s.base + "/api/v1/units/nearest?lon=-75.55&lat=39.74&k=1")
+		res, err := http.Get(s.base + "/api/v1/units/nearest?lon=-75.55&lat=39.74&k=1&by=line")
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {

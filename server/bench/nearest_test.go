@@ -30,7 +30,7 @@ func TestNearestHTTP(t *testing.T) {
 		for _, filter := range []string{"", "&capability=hazmat"} {
 			script := filepath.Join(t.TempDir(), "nearest.lua")
 			lua := fmt.Sprintf(`math.randomseed(os.time())
-request = function() return wrk.format("GET", string.format("/api/v1/units/nearest?lon=%%.6f&lat=%%.6f&k=5%s", -75.80 + math.random()*0.40, 39.58 + math.random()*0.27)) end`, filter)
+request = function() return wrk.format("GET", string.format("/api/v1/units/nearest?lon=%%.6f&lat=%%.6f&k=5&by=line%s", -75.80 + math.random()*0.40, 39.58 + math.random()*0.27)) end`, filter)
 			if err := os.WriteFile(script, []byte(lua), 0o600); err != nil {
 				t.Fatal(err)
 			}
