@@ -68,6 +68,35 @@
 //	hydrant diameter flow of a hydrant, emergency_room (true or false) of a hospital, where they are known
 //	original  {lon, lat, datum}: the place as an overlay gave it, when it was converted
 //
+// # Roads
+//
+// roads.bin is what an emergency vehicle may drive on, cut at junctions, barriers and the nodes that turn restrictions hang
+// on. Nothing is merged. The report has a line for each thing that follows.
+//
+//   - Roads are motorway to service and busway, tracks of grade 1 and 2 (worse ones where a tag lets vehicles in), and
+//     pedestrian streets that let somebody drive. Footways, cycleways and paths are roads only with emergency=yes or designated; steps,
+//     ferries and what is not built yet never.
+//   - Access is read from the most specific tag: emergency, motorcar, motor_vehicle, vehicle, access. "no" is no road unless buses may pass
+//     or it is an emergency access; emergency=no never is; private, agricultural, forestry and the like are marked
+//     Private. Conditions ("access:conditional") are counted, not read.
+//   - One-ways: oneway=yes, -1, and by implication motorways, their ramps and roundabouts. oneway:emergency=no, a bus lane against the
+//     one-way and oneway=alternating open both directions. Against any other one-way there is an edge marked Against, for profiles that
+//     allow it, but none against motorways, trunk roads and roundabouts. Of oneway=reversible only the direction of its
+//     line is promised.
+//   - Barriers on a node: what opens (gate, lift_gate, chain, a rising bollard, or anything with emergency=yes) marks the edges that run into
+//     it as Gate; what does not (bollard, block, height_restrictor, an unknown one) cuts the road; kerbs, cattle grids and toll booths are nothing. On
+//     a junction of three roads or more and at the end of a road a barrier bars nothing.
+//   - Turn restrictions, of a node or over up to four ways, in any order: no_… forbids its way, only_… all others, U-turns too. restriction:motorcar
+//     counts, restriction:hgv and the like do not, nor what excepts emergency or motorcar. Where a way runs on through the via,
+//     the turn that the restriction names tells which side is meant, or the restriction counts as broken.
+//   - Speeds are free-flow: 85 % of a limit (number, mph, knots, "walk", by direction; or a law such as "US:urban"), else by class, in
+//     or out of a built-up area: a square of 250 m whose middle is mapped as residential, commercial or retail, or that with its eight
+//     neighbours has 120 houses or 18 junctions a km². Loose and bad surfaces, alleys, driveways and parking aisles slow. What turns cost is not
+//     in them.
+//   - The largest part is the roads from which every other can be reached and back, without going against a one-way; the rest are
+//     islands and one-way traps. A graph of which less than half hangs together is refused, as is one with more than 30 % of
+//     its turn restrictions broken.
+//
 // # Places
 //
 // places.json is {"format":1,"places":[…]}, most important first: kind (one of the layer place, or "street"), name,

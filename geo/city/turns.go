@@ -31,6 +31,7 @@ const (
 	turnRoles       = "lacks a from, a via or a to"
 	turnApart       = "its ways do not meet where it says"
 	turnAmbiguous   = "its ways run on through the via, and it does not say which side is meant"
+	turnSame        = "goes from a way back into it, and is no U-turn"
 	turnClosed      = "a barrier lies on its way"
 )
 
@@ -249,18 +250,20 @@ func (n *roadNetwork) paths(t turnRule, leaving map[int64][]roads.Drive) (paths 
 	var pairs []pair
 	for _, a := range in {
 		for _, d := range out {
-			if (same || several) && a == turned(d) && !strings.HasSuffix(t.what, "_u_turn") {
+			if a == turned(d) && (same || several) && !strings.HasSuffix(t.what, "_u_turn") {
 				continue
 			}
-			if !several || n.turns2(t.what, a, d, inner) {
+			if !several || n.named(t.what, a, d, inner) {
 				pairs = append(pairs, pair{a, d})
 			}
 		}
 	}
-	if len(pairs) == 0 || several && len(pairs) > 1 {
+	switch {
+	case len(pairs) == 0 && !several:
+		return nil, turnSame
+	case len(pairs) == 0 || several && len(pairs) > 1:
 		return nil, turnAmbiguous
-	}
-	if several {
+	case several:
 		n.report.Turns.Guessed++
 	}
 	for _, p := range pairs {
@@ -280,8 +283,8 @@ func (n *roadNetwork) paths(t turnRule, leaving map[int64][]roads.Drive) (paths 
 	return paths, ""
 }
 
-// turns2 says whether going from one direction to another is the turn that a rule names.
-func (n *roadNetwork) turns2(what string, in, out roads.Drive, inner []roads.Drive) bool {
+// named says whether going from one direction to another is the turn that a rule names.
+func (n *roadNetwork) named(what string, in, out roads.Drive, inner []roads.Drive) bool {
 	if len(inner) > 0 {
 		return false // over via ways there is no telling
 	}

@@ -3,7 +3,9 @@ package city
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -83,30 +85,31 @@ func TestTurnsAtANode(t *testing.T) {
 	}{
 		"no left turn": {at(3, 4), []string{"restriction", "no_left_turn"}, []string{"S W"}, ""},
 		"the name of the turn is not asked where the ways say it": {at(3, 4), []string{"restriction", "no_right_turn"}, []string{"S W"}, ""},
-		"no U-turn":                    {at(3, 3), []string{"restriction", "no_u_turn"}, []string{"S S"}, ""},
-		"no U-turn without a to":       {at(3, 3)[:2], []string{"restriction", "no_u_turn"}, []string{"S S"}, ""},
-		"no entry from any of them":    {[]string{"from way 1", "from way 2", "from way 4", "via node 1", "to way 3"}, []string{"restriction", "no_entry"}, []string{"E S", "N S", "W S"}, ""},
-		"no exit to any of them":       {[]string{"from way 3", "via node 1", "to way 1", "to way 2"}, []string{"restriction", "no_exit"}, []string{"S E", "S N"}, ""},
-		"straight on only":             {at(3, 1), []string{"restriction", "only_straight_on"}, []string{"S E", "S S", "S W"}, ""},
-		"members in another order":     {[]string{"to way 4", "via node 1", "from way 3"}, []string{"restriction", "no_left_turn"}, []string{"S W"}, ""},
-		"for cars":                     {at(3, 4), []string{"restriction:motorcar", "no_left_turn"}, []string{"S W"}, ""},
-		"but not for bicycles":         {at(3, 4), []string{"restriction", "no_left_turn", "except", "bicycle;psv"}, []string{"S W"}, ""},
-		"but not for us":               {at(3, 4), []string{"restriction", "no_left_turn", "except", "psv; emergency"}, nil, turnExempt},
-		"but not for cars":             {at(3, 4), []string{"restriction", "no_left_turn", "except", "motorcar"}, nil, turnExempt},
-		"for trucks":                   {at(3, 4), []string{"restriction:hgv", "no_left_turn"}, nil, turnOthers},
-		"for trucks, the old way":      {at(3, 4), []string{"type", "restriction:hgv", "restriction", "no_left_turn"}, nil, turnOthers},
-		"in the morning":               {at(3, 4), []string{"restriction:conditional", "no_left_turn @ (Mo-Fr 06:00-09:00)"}, nil, turnConditional},
-		"in the morning, the old way":  {at(3, 4), []string{"restriction", "no_left_turn", "hour_on", "06:00", "hour_off", "09:00"}, nil, turnConditional},
-		"always, and for trucks too":   {at(3, 4), []string{"restriction", "no_left_turn", "restriction:hgv", "no_u_turn"}, []string{"S W"}, ""},
-		"of a kind that is none":       {at(3, 4), []string{"restriction", "no_way"}, nil, turnKind},
-		"of no kind":                   {at(3, 4), nil, nil, turnKind},
-		"without a from":               {at(3, 4)[1:], []string{"restriction", "no_left_turn"}, nil, turnRoles},
-		"without a via":                {[]string{"from way 3", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnRoles},
-		"with two vias":                {append(at(3, 4), "via node 2"), []string{"restriction", "no_left_turn"}, nil, turnRoles},
-		"with a via elsewhere":         {[]string{"from way 3", "via node 2", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnApart},
-		"with a way that is not here":  {at(3, 77), []string{"restriction", "no_left_turn"}, nil, turnOutside},
-		"with a node that is not here": {[]string{"from way 3", "via node 77", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnOutside},
-		"with a footway":               {at(3, 5), []string{"restriction", "no_left_turn"}, nil, turnMoot},
+		"no U-turn":                        {at(3, 3), []string{"restriction", "no_u_turn"}, []string{"S S"}, ""},
+		"no U-turn without a to":           {at(3, 3)[:2], []string{"restriction", "no_u_turn"}, []string{"S S"}, ""},
+		"no entry from any of them":        {[]string{"from way 1", "from way 2", "from way 4", "via node 1", "to way 3"}, []string{"restriction", "no_entry"}, []string{"E S", "N S", "W S"}, ""},
+		"no exit to any of them":           {[]string{"from way 3", "via node 1", "to way 1", "to way 2"}, []string{"restriction", "no_exit"}, []string{"S E", "S N"}, ""},
+		"straight on only":                 {at(3, 1), []string{"restriction", "only_straight_on"}, []string{"S E", "S S", "S W"}, ""},
+		"members in another order":         {[]string{"to way 4", "via node 1", "from way 3"}, []string{"restriction", "no_left_turn"}, []string{"S W"}, ""},
+		"for cars":                         {at(3, 4), []string{"restriction:motorcar", "no_left_turn"}, []string{"S W"}, ""},
+		"but not for bicycles":             {at(3, 4), []string{"restriction", "no_left_turn", "except", "bicycle;psv"}, []string{"S W"}, ""},
+		"but not for us":                   {at(3, 4), []string{"restriction", "no_left_turn", "except", "psv; emergency"}, nil, turnExempt},
+		"but not for cars":                 {at(3, 4), []string{"restriction", "no_left_turn", "except", "motorcar"}, nil, turnExempt},
+		"for trucks":                       {at(3, 4), []string{"restriction:hgv", "no_left_turn"}, nil, turnOthers},
+		"for trucks, the old way":          {at(3, 4), []string{"type", "restriction:hgv", "restriction", "no_left_turn"}, nil, turnOthers},
+		"in the morning":                   {at(3, 4), []string{"restriction:conditional", "no_left_turn @ (Mo-Fr 06:00-09:00)"}, nil, turnConditional},
+		"in the morning, the old way":      {at(3, 4), []string{"restriction", "no_left_turn", "hour_on", "06:00", "hour_off", "09:00"}, nil, turnConditional},
+		"always, and for trucks too":       {at(3, 4), []string{"restriction", "no_left_turn", "restriction:hgv", "no_u_turn"}, []string{"S W"}, ""},
+		"of a kind that is none":           {at(3, 4), []string{"restriction", "no_way"}, nil, turnKind},
+		"of no kind":                       {at(3, 4), nil, nil, turnKind},
+		"back into the way, but no U-turn": {at(3, 3), []string{"restriction", "no_left_turn"}, nil, turnSame},
+		"without a from":                   {at(3, 4)[1:], []string{"restriction", "no_left_turn"}, nil, turnRoles},
+		"without a via":                    {[]string{"from way 3", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnRoles},
+		"with two vias":                    {append(at(3, 4), "via node 2"), []string{"restriction", "no_left_turn"}, nil, turnRoles},
+		"with a via elsewhere":             {[]string{"from way 3", "via node 2", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnApart},
+		"with a way that is not here":      {at(3, 77), []string{"restriction", "no_left_turn"}, nil, turnOutside},
+		"with a node that is not here":     {[]string{"from way 3", "via node 77", "to way 4"}, []string{"restriction", "no_left_turn"}, nil, turnOutside},
+		"with a footway":                   {at(3, 5), []string{"restriction", "no_left_turn"}, nil, turnMoot},
 	}
 	for name, tt := range tests {
 		tw := crossroads()
@@ -412,4 +415,171 @@ func TestRoadGates(t *testing.T) {
 			t.Errorf("got %v, want gate %q to refuse", err, gate)
 		}
 	}
+}
+
+// Random restrictions on random streets forbid just what they forbid when one goes from node to node of the ways themselves.
+func TestTurnsNodeByNode(t *testing.T) {
+	type step struct{ a, b, c int64 } // from a over b to c
+	used := 0
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		tw := &town{}
+		const n = 4
+		at := func(x, y int) orb.Point { return orb.Point{51 + 0.01*float64(x), 35 + 0.01*float64(y)} }
+		for y := range n {
+			for x := range n {
+				tw.node(at(x, y))
+			}
+		}
+		type street struct {
+			refs   []int64
+			oneway int
+		}
+		var streets []street
+		for i := range n { // each street is cut into ways here and there, and drawn either way
+			for _, across := range []bool{false, true} {
+				var line orb.LineString
+				flush := func() {
+					if len(line) < 2 {
+						return
+					}
+					if r.IntN(2) == 0 {
+						line = reversedLine(line)
+					}
+					s := street{oneway: []int{0, 0, 1, -1}[r.IntN(4)]}
+					for _, p := range line {
+						s.refs = append(s.refs, int64(tw.node(p)))
+					}
+					tw.way(line, "highway", "residential", "oneway", []string{"-1", "no", "yes"}[s.oneway+1])
+					streets = append(streets, s)
+				}
+				for k := range n {
+					p := at(k, i)
+					if across {
+						p = at(i, k)
+					}
+					line = append(line, p)
+					if r.IntN(2) == 0 || k == n-1 {
+						flush()
+						line = orb.LineString{p}
+					}
+				}
+			}
+		}
+		// leaves are the nodes that a way leads to from a node, first those that it may be driven to by all.
+		leaves := func(way int, node int64, back bool) (legal, against []int64) {
+			s := streets[way-1]
+			for i, id := range s.refs {
+				if id != node {
+					continue
+				}
+				for _, d := range []int{-1, 1} {
+					if i+d < 0 || i+d >= len(s.refs) {
+						continue
+					}
+					drawn := d // which way of the line it is driven
+					if back {
+						drawn = -d
+					}
+					if s.oneway == 0 || s.oneway == drawn {
+						legal = append(legal, s.refs[i+d])
+					} else {
+						against = append(against, s.refs[i+d])
+					}
+				}
+			}
+			return legal, against
+		}
+		best := func(legal, against []int64) []int64 {
+			if len(legal) > 0 {
+				return legal
+			}
+			return against
+		}
+		kinds := []string{"no_left_turn", "no_straight_on", "no_u_turn", "only_right_turn", "only_straight_on"}
+		type rule struct {
+			from, to, via int
+			what          string
+		}
+		var rules []rule
+		for range 12 {
+			u := rule{0, 0, 1 + r.IntN(n*n), kinds[r.IntN(len(kinds))]}
+			for _, w := range []*int{&u.from, &u.to} {
+				for *w = 1 + r.IntN(len(streets)); r.IntN(20) > 0 && !slices.Contains(streets[*w-1].refs, int64(u.via)); {
+					*w = 1 + r.IntN(len(streets))
+				}
+			}
+			if in, out := best(leaves(u.from, int64(u.via), true)), best(leaves(u.to, int64(u.via), false)); (len(in) > 1 || len(out) > 1) && (u.from != u.to || u.what != "no_u_turn") {
+				continue // which side is meant is for another test
+			}
+			rules = append(rules, u)
+			tw.relation([]string{fmt.Sprint("from way ", u.from), fmt.Sprint("via node ", u.via), fmt.Sprint("to way ", u.to)}, "type", "restriction", "restriction", u.what)
+		}
+		g, rep := roadsOf(t, tw)
+		used += rep.Roads.Turns.Used
+		if rep.Roads.Turns.Guessed > 0 || len(rep.Roads.Turns.broken[turnAmbiguous]) > 0 {
+			t.Fatalf("seed %d: sides were guessed where there is one only: %+v", seed, rep.Roads.Turns)
+		}
+
+		want := map[step]bool{}
+		for _, u := range rules {
+			via := int64(u.via)
+			in, out := best(leaves(u.from, via, true)), best(leaves(u.to, via, false))
+			if len(in) == 0 || len(out) == 0 || u.from == u.to && in[0] == out[0] && u.what != "no_u_turn" {
+				continue
+			}
+			switch {
+			case u.what == "no_u_turn" && u.from == u.to:
+				for _, a := range in {
+					if slices.Contains(out, a) {
+						want[step{a, via, a}] = true
+					}
+				}
+			case strings.HasPrefix(u.what, "no_"):
+				want[step{in[0], via, out[0]}] = true
+			default:
+				for w := range streets {
+					legal, against := leaves(w+1, via, false)
+					for _, c := range append(legal, against...) {
+						if c != out[0] {
+							want[step{in[0], via, c}] = true
+						}
+					}
+				}
+			}
+		}
+		got := map[step]bool{}
+		byPlace := map[orb.Point]int64{}
+		for p, k := range tw.nodes {
+			byPlace[orb.Point{math.Round(p[0] * 100), math.Round(p[1] * 100)}] = int64(k)
+		}
+		id := func(p orb.Point) int64 { return byPlace[orb.Point{math.Round(p[0] * 100), math.Round(p[1] * 100)}] }
+		for ban := range g.Bans() {
+			first, second := g.Shape(ban[0]), g.Shape(ban[1])
+			got[step{id(point(first[len(first)-2])), id(point(second[0])), id(point(second[1]))}] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("seed %d: got %v, want %v\nstreets %v\nrules %+v\n%+v", seed, got, want, streets, rules, rep.Roads.Turns)
+		}
+	}
+	if used < 400 {
+		t.Errorf("%d restrictions were used and compared: too few to prove a thing", used)
+	}
+}
+
+func FuzzLimits(f *testing.F) {
+	for _, s := range []string{"50", "30 mph", "DE:zone30", "US-DE:urban", "50;30", "walk", "RU:urban|40", ":", "XX:zone:", "١٢"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, kmh := range []float64{kmhOf(s), lawKmh(s), limitOf(tags("maxspeed", s), "forward").kmh} {
+			if !(kmh == 0 || kmh >= 3 && kmh <= 325) {
+				t.Errorf("%q is %g km/h", s, kmh)
+			}
+		}
+		d, ok, _ := driveOf(tags("highway", "residential", "maxspeed", s, "oneway", s, "surface", s, "access", s))
+		if v := d.mps(d.forward, true); ok && !(v > 0 && v < 100) {
+			t.Errorf("%q is driven at %g m/s", s, v)
+		}
+	})
 }
