@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"sync"
 
 	"rasad/geo"
 )
@@ -125,10 +124,6 @@ type Graph struct {
 	of        [][2]uint32 // derived: by segment, its edge from a to b and the one from b to a, or noEdge
 	coreCount int
 	pieces    pieceIndex
-	grid      grid
-	xyz       [][3]float64 // metres from the centre of the Earth, for the routing bound
-	maxSpeed  float64      // metres of chord a second on the fastest edge
-	scratch   sync.Pool    // *router
 }
 
 // edge is what routing touches, kept small: 12 bytes.
@@ -246,11 +241,7 @@ const (
 	radPerE7     = math.Pi / 180 / 1e7
 )
 
-func chord(a, b [3]float64) float64 {
-	return math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))
-}
-
-// index makes what is not in the file: counts, the grid, the bound for routing.
+// index makes what is not in the file: the edges of segments, counts, the index.
 func (g *Graph) index() {
 	g.coreCount = 0
 	for _, c := range g.core {
@@ -265,21 +256,5 @@ func (g *Graph) index() {
 	for i, e := range g.edges {
 		g.of[e.seg&^reversed][e.seg>>31] = uint32(i)
 	}
-	g.xyz = make([][3]float64, len(g.nodes))
-	for i, p := range g.nodes {
-		λ, φ := float64(p.Lng)*radPerE7, float64(p.Lat)*radPerE7
-		g.xyz[i] = [3]float64{earthRadiusM * math.Cos(φ) * math.Cos(λ), earthRadiusM * math.Cos(φ) * math.Sin(λ), earthRadiusM * math.Sin(φ)}
-	}
-	g.maxSpeed = 1
-	for n := range g.nodes {
-		for i := g.first[n]; i < g.first[n+1]; i++ {
-			e := g.edges[i]
-			if d := chord(g.xyz[n], g.xyz[e.to]); d > 0 {
-				g.maxSpeed = math.Max(g.maxSpeed, d/float64(e.seconds))
-			}
-		}
-	}
 	g.pieces = newPieceIndex(g)
-	g.grid = newGrid(g)
-	g.scratch.New = func() any { return newRouter(len(g.nodes)) }
 }

@@ -94,40 +94,6 @@ func secondsFrom(g *Graph, from NodeID) []float64 {
 	return d
 }
 
-func TestRouteIsTheFastest(t *testing.T) {
-	for seed := range uint64(60) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		n := 2 + r.IntN(40)
-		g := random(t, r, n, r.IntN(3*n))
-		for range 20 {
-			from := NodeID(r.IntN(n))
-			want := secondsFrom(g, from)
-			to := NodeID(r.IntN(n))
-			edges, seconds, ok := g.Route(from, to)
-			if ok != !math.IsInf(want[to], 1) {
-				t.Fatalf("seed %d: %d to %d: got ok %v, want seconds %g", seed, from, to, ok, want[to])
-			}
-			if !ok {
-				continue
-			}
-			if math.Abs(seconds-want[to]) > 1e-6 {
-				t.Fatalf("seed %d: %d to %d: got %g s, want %g", seed, from, to, seconds, want[to])
-			}
-			at, sum := from, 0.0
-			for _, id := range edges {
-				e := g.Edge(id)
-				if e.From != at {
-					t.Fatalf("seed %d: the route jumps from %d to %d", seed, at, e.From)
-				}
-				at, sum = e.To, sum+e.Seconds
-			}
-			if at != to || math.Abs(sum-seconds) > 1e-6 {
-				t.Fatalf("seed %d: the route ends at %d after %g s, want %d after %g", seed, at, sum, to, seconds)
-			}
-		}
-	}
-}
-
 func TestCoreIsStronglyConnected(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -181,47 +147,6 @@ func TestLongChain(t *testing.T) {
 	}
 }
 
-func TestNearestEqualsBruteForce(t *testing.T) {
-	for seed := range uint64(60) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		g := random(t, r, 1+r.IntN(300), 600)
-		for range 50 {
-			lon, lat := 51.4+(r.Float64()-0.5), 35.7+(r.Float64()-0.5)
-			n, metres, ok := g.Nearest(lon, lat)
-			want, wantM := NodeID(0), math.Inf(1)
-			for i, p := range g.Nodes() {
-				if d := geo.Distance(at(lon, lat), p); g.Core(i) && d < wantM {
-					want, wantM = i, d
-				}
-			}
-			if !ok || n != want || metres != wantM {
-				t.Fatalf("seed %d: nearest to %g, %g: got %d at %g m, want %d at %g m", seed, lon, lat, n, metres, want, wantM)
-			}
-		}
-	}
-}
-
-func TestNearestOddPlaces(t *testing.T) {
-	g := random(t, rand.New(rand.NewPCG(1, 0)), 50, 200)
-	for _, p := range [][2]float64{{math.NaN(), 0}, {0, math.NaN()}, {181, 0}, {0, 91}, {math.Inf(1), 0}} {
-		if _, _, ok := g.Nearest(p[0], p[1]); ok {
-			t.Errorf("nearest to %v: got a node, want none", p)
-		}
-	}
-	for _, p := range [][2]float64{{-180, -90}, {180, 90}, {0, 0}} {
-		if _, _, ok := g.Nearest(p[0], p[1]); !ok {
-			t.Errorf("nearest to %v: got none, want the nearest of the far city", p)
-		}
-	}
-	empty, err := new(Builder).Graph()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, ok := empty.Nearest(0, 0); ok {
-		t.Error("an empty graph has no nearest node")
-	}
-}
-
 func TestEdges(t *testing.T) {
 	var b Builder
 	u, v := b.Node(at(51.40, 35.70)), b.Node(at(51.41, 35.70))
@@ -268,12 +193,6 @@ func TestEdges(t *testing.T) {
 	}
 	if got := g.Name(back[1].ID, "en"); got != "" {
 		t.Errorf("a nameless road is called %q", got)
-	}
-	if _, seconds, ok := g.Route(v, u); !ok || seconds != 50 {
-		t.Errorf("route back: got %g s, want the 50 s of the one-way", seconds)
-	}
-	if edges, seconds, ok := g.Route(u, u); !ok || len(edges) != 0 || seconds != 0 {
-		t.Errorf("route to where one is: got %v, %g, %v", edges, seconds, ok)
 	}
 }
 
@@ -461,9 +380,6 @@ func FuzzLoad(f *testing.F) {
 				}
 				g.Name(e.ID, "zh")
 			}
-			lon, lat := p.Degrees()
-			g.Nearest(lon, lat)
-			g.Route(0, n)
 			for _, on := range g.Snap(p, 90, 1000, nil) {
 				if !(on.Along >= 0 && on.Along <= 1) || !(on.Metres >= 0 && on.Metres <= 1000) {
 					t.Fatalf("%v snaps to %+v", p, on)
@@ -485,34 +401,4 @@ func FuzzLoad(f *testing.F) {
 			g.Touching(&geo.Shape{Type: typ, Points: all, Ends: []uint32{5}})
 		}
 	})
-}
-
-func BenchmarkRoute(b *testing.B) {
-	// A grid of 200 by 200 blocks, driven corner to corner and back.
-	var build Builder
-	const n = 200
-	for i := range n * n {
-		build.Node(at(51+0.001*float64(i%n), 35+0.001*float64(i/n)))
-	}
-	for i := range n * n {
-		for _, to := range []struct {
-			at int
-			ok bool
-		}{{i + 1, i%n < n-1}, {i + n, i/n < n-1}} {
-			if to.ok {
-				if err := build.Add(Segment{From: NodeID(i), To: NodeID(to.at), Forward: 10, Backward: 10, Class: Residential}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-	}
-	g, err := build.Graph()
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, _, ok := g.Route(0, n*n-1); !ok {
-			b.Fatal("no route")
-		}
-	}
 }
