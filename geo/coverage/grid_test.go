@@ -7,13 +7,14 @@ import (
 	"sync"
 	"testing"
 
+	"rasad/geo"
 	"rasad/geo/roads"
 )
 
 // TestCountsEqualBruteForce moves units at random, closes and opens roads, and compares every count with
 // one made from nothing by asking the router about each unit and each cell.
 func TestCountsEqualBruteForce(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		graph := town(t, r, 20+r.IntN(60))
 		d := people(r, 10+r.IntN(60), r.IntN(4))
@@ -169,6 +170,46 @@ func TestViewStandsStill(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// A closure looks again at those who drive there, and leaves the others what they have.
+func TestRerouteLooksAtFew(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	graph := town(t, r, 600)
+	s := Standard{"", 45, false}
+	ways := router(t, graph)
+	d := people(r, 400, 0)
+	g := New(d, ways, []Standard{s})
+	units := map[uint32]Unit{}
+	for id := range uint32(2) {
+		units[id] = Unit{At: place(0.005+0.05*float64(id), 0.005+0.05*float64(id)), Heading: math.NaN()}
+		g.Set(id, units[id])
+	}
+	before := g.View()
+	var closed []roads.Change
+	for e := range graph.EdgeCount() {
+		if to := graph.Node(graph.Edge(roads.EdgeID(e)).From); geo.Distance(to, units[0].At) < 300 {
+			closed = append(closed, roads.Change{Edge: roads.EdgeID(e)})
+		}
+	}
+	ways = ways.With(closed)
+	g.Reroute(ways)
+	after := g.View()
+	if before.units[0].road.Load() == after.units[0].road.Load() || before.units[1].road.Load() != after.units[1].road.Load() {
+		t.Errorf("%d edges closed about unit 0: it was looked at again: %v; unit 1, 7 km away: %v", len(closed),
+			before.units[0].road.Load() != after.units[0].road.Load(), before.units[1].road.Load() != after.units[1].road.Load())
+	}
+	want, with := counted(ways, d, units, s)
+	if got := after.Share(s); !alike(got, shared(d, want, with)) || got.Covered >= before.Share(s).Covered {
+		t.Errorf("after the closure %+v, before %+v, want %+v", got, before.Share(s), shared(d, want, with))
+	}
+	g.Reroute(ways)
+	if g.View() != after {
+		t.Error("the same router again made a new view")
+	}
+	if g.Reroute(ways.With(nil)); !alike(g.View().Share(s), before.Share(s)) {
+		t.Errorf("when all is open again: %+v, was %+v", g.View().Share(s), before.Share(s))
+	}
 }
 
 func ints(counts []uint32) []int {

@@ -3,7 +3,6 @@ package coverage
 import (
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -54,8 +53,14 @@ type streets struct {
 
 // ties say on which edges the cells lie, for one profile: a cell is on both directions of its street.
 type ties struct {
-	first []uint32 // by edge, one more: its first in list
+	edges []edge // by edge, one more
 	list  []tie
+}
+
+// edge is what a search asks of each edge it drives, side by side.
+type edge struct {
+	first uint32 // of its ties in list
+	head  uint32 // the block in which it ends
 }
 
 type tie struct {
@@ -133,17 +138,19 @@ func (r *routed) tied(p roads.ProfileID) *ties {
 		stop, _ := open.Stop(p, cells[i].At, math.NaN()) // on an island it is reached from there, without a road never
 		stops[i] = stop.On
 	})
-	t := &ties{first: make([]uint32, len(r.heads)+1)}
+	next := make([]uint32, len(r.heads)+1)
 	for _, on := range stops {
 		for _, o := range on {
-			t.first[o.Edge+1]++
+			next[o.Edge+1]++
 		}
 	}
-	for e := range r.heads {
-		t.first[e+1] += t.first[e]
+	t := &ties{edges: make([]edge, len(next))}
+	for e, head := range r.heads {
+		next[e+1] += next[e]
+		t.edges[e] = edge{next[e], head}
 	}
-	t.list = make([]tie, t.first[len(r.heads)])
-	next := slices.Clone(t.first)
+	t.edges[len(r.heads)].first = next[len(r.heads)]
+	t.list = make([]tie, next[len(r.heads)])
 	for i, on := range stops {
 		for _, o := range on {
 			t.list[next[o.Edge]] = tie{int32(i), o.Along, open.Aside(p, o.Metres)}
@@ -170,11 +177,9 @@ func (r *routed) search(p roads.ProfileID, from roads.Stop, depth roads.Cost) *r
 	}
 	var begun uint64 // which of from.On
 	r.router.Within(p, from, depth, func(e roads.EdgeID, enter, leave roads.Cost) {
-		if leave <= depth {
-			set(out.marks, r.heads[e])
-		}
-		ties := t.list[t.first[e]:t.first[e+1]]
-		if len(ties) == 0 {
+		set(out.marks, t.edges[e].head)
+		first, end := t.edges[e].first, t.edges[e+1].first
+		if first == end {
 			return
 		}
 		// It begins on the way along an edge: what lies behind is reached by driving round, if at all.
@@ -185,7 +190,7 @@ func (r *routed) search(p roads.ProfileID, from roads.Stop, depth roads.Cost) *r
 				begin = i
 			}
 		}
-		for _, tie := range ties {
+		for _, tie := range t.list[first:end] {
 			at := enter + tie.walk
 			if begin < 0 {
 				at += roads.Cost(float64(leave-enter)*tie.along + 0.5)
