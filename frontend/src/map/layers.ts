@@ -317,7 +317,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
     },
     // The way that a unit would take: wide, cased and dashed, so that nobody takes it for a line of an assignment.
     {
-      ...{ id: "route-casing", type: "line", source: source.routes },
+      ...{ id: "route-casing", type: "line", source: source.routes, filter: ["==", ["geometry-type"], "LineString"] },
       layout: { "line-join": "round", "line-cap": "round" },
       paint: {
         "line-color": color("symbol-casing"),
@@ -466,14 +466,11 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       paint: { ...halo, "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
     },
     {
-      ...{ id: "route-time", type: "symbol", source: source.routes },
-      filter: isLead,
+      ...{ id: "route-time", type: "symbol", source: source.routes, filter: ["==", ["geometry-type"], "Point"] },
       layout: {
-        "symbol-placement": "line-center",
         "text-field": ["get", "text"],
         "text-font": bold,
         "text-size": 14.5 * t,
-        "text-rotation-alignment": "viewport",
         "text-allow-overlap": true,
         "text-ignore-placement": true,
         "text-offset": [0, -1.1],

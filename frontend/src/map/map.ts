@@ -122,6 +122,8 @@ export type MapView = Readonly<{
   pan(x: number, y: number): void;
   /** Zooms by steps, around a place when one is given, and locks the view. */
   zoom(by: number, around?: LngLat): void;
+  /** The name of the street that is drawn at a place, in the language of the map; "" when none is, or it has none. */
+  streetAt(at: LngLat): string;
   /** Metres that a pixel of the page is wide in the middle of the map. */
   metresPerPixel(): number;
   /** Pixels of the page, relative to the map. */
@@ -340,6 +342,21 @@ class View {
       zoom: (by, around) => {
         this.#camera.follow(false);
         map.easeTo({ zoom: map.getZoom() + by, duration: 0, ...(around ? { around: [around[0], around[1]] } : {}) });
+      },
+      streetAt: (at) => {
+        const { x, y } = map.project([at[0], at[1]]);
+        const layers = map.getLayersOrder().filter((id) => /^road-(?!.*casing)/.test(id));
+        for (const reach of [2, 8, 16]) {
+          const box: [[number, number], [number, number]] = [
+            [x - reach, y - reach],
+            [x + reach, y + reach],
+          ];
+          for (const { properties } of map.queryRenderedFeatures(box, { layers })) {
+            const name: unknown = properties[`name_${this.#language}`] ?? properties["name"] ?? properties["ref"];
+            if (typeof name === "string" && name) return name;
+          }
+        }
+        return "";
       },
       metresPerPixel: () => (40_075_016.7 * Math.cos((map.getCenter().lat * Math.PI) / 180)) / (512 * 2 ** map.getZoom()),
       project: (at) => {

@@ -182,6 +182,8 @@ export function assignments({ world, preset }: Pick<Slow, "world" | "preset">, p
 
 /** The way of a unit, and what to write on it. */
 export type RouteLine = Readonly<{
+  /** Key of the unit. */
+  unit: string;
   line: readonly (readonly number[])[];
   text: string;
   /** The one that is looked at; the others stand back. */
@@ -190,18 +192,26 @@ export type RouteLine = Readonly<{
 
 export function routes(lines: readonly RouteLine[]): FeatureCollection {
   return collection(
-    lines.flatMap(({ line, text: words, lead }) =>
-      line.length < 2
-        ? []
-        : [
-            {
-              type: "Feature" as const,
-              geometry: { type: "LineString" as const, coordinates: line.map(([lng = 0, lat = 0]) => [lng, lat]) },
-              properties: { role: lead ? "lead" : "other", text: words },
-            },
-          ],
-    ),
+    lines.flatMap(({ line, text: words, lead }): GeoFeature[] => {
+      if (line.length < 2) return [];
+      const coordinates = line.map(([lng = 0, lat = 0]): Position => [lng, lat]);
+      const role = lead ? "lead" : "other";
+      const way: GeoFeature = { type: "Feature", geometry: { type: "LineString", coordinates }, properties: { role } };
+      // Where half of the way is driven: its ends have symbols of their own.
+      return lead ? [way, { type: "Feature", geometry: { type: "Point", coordinates: halfway(coordinates) }, properties: { role, text: words } }] : [way];
+    }),
   );
+}
+
+function halfway(line: readonly Position[]): Position {
+  const across = Math.cos(((line[0]![1] ?? 0) * Math.PI) / 180);
+  const steps = line.slice(1).map(([lng = 0, lat = 0], i) => Math.hypot((lng - line[i]![0]!) * across, lat - line[i]![1]!));
+  let left = steps.reduce((sum, step) => sum + step, 0) / 2;
+  const i = steps.findIndex((step) => (left -= step) <= 0);
+  if (i < 0) return line[0]!;
+  const [a, b, step] = [line[i]!, line[i + 1]!, steps[i]!];
+  const t = step > 0 ? 1 + left / step : 0;
+  return [a[0]! + t * (b[0]! - a[0]!), a[1]! + t * (b[1]! - a[1]!)];
 }
 
 /** What is being drawn on the map. */

@@ -33,6 +33,8 @@ export type Format = Readonly<{
   number(value: number, digits?: number): string;
   /** A count that stays short: 12,345 as it is, from a hundred thousand on "123K". */
   count(value: number): string;
+  /** With one decimal, always: figures below each other are compared. */
+  tenths(value: number): string;
   percent(share: number): string;
   /** A share to a tenth of a percent, where tenths decide: "87.3 %". */
   share(share: number): string;
@@ -75,6 +77,7 @@ function create(language: Language, timeZone: string): Format {
   const numbers = [0, 1, 2].map((digits) => new Intl.NumberFormat(locale, { maximumFractionDigits: digits }));
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+  const tenth = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const shares = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const plain = new Intl.NumberFormat(locale, { useGrouping: false });
   const two = new Intl.NumberFormat(locale, { useGrouping: false, minimumIntegerDigits: 2 });
@@ -107,6 +110,7 @@ function create(language: Language, timeZone: string): Format {
     timeZone,
     number,
     count: (value) => whole(value, (v) => (Math.abs(v) < 100_000 ? numbers[0]! : compact).format(v)),
+    tenths: (value) => whole(value, (v) => tenth.format(v)),
     percent: (share) => whole(share, (v) => percents.format(v)),
     share: (share) => whole(share, (v) => shares.format(v)),
     distance: (metres) =>

@@ -11,6 +11,8 @@ export type Probe = Readonly<{
   epoch: () => string;
   /** The map has drawn everything that it has to draw. */
   mapIdle: () => boolean;
+  /** Where a place is on the map, in pixels from its upper left corner. */
+  project: (lng: number, lat: number) => readonly [x: number, y: number];
 }>;
 
 declare global {
@@ -26,6 +28,7 @@ export function expose(live: Live, map: () => MapView | null): void {
     seq: () => live.world.seq,
     hash: () => hex(live.world.hash.hi) + hex(live.world.hash.lo),
     epoch: () => live.world.epoch,
+    project: (lng, lat) => map()?.project([lng, lat]) ?? [NaN, NaN],
     mapIdle: () => map()?.stats().idle ?? false,
   };
 }
