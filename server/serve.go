@@ -187,7 +187,11 @@ func (s *server) run(ctx context.Context) error {
 	helpers.Go(func() { s.beat(helped) })
 	helpers.Go(func() { s.monitor.Run(helped) })
 	helpers.Go(func() { s.snapshots(helped) })
-	helpers.Go(func() { s.enrolSites(helped) })
+	enrolled := make(chan struct{})
+	helpers.Go(func() {
+		defer close(enrolled)
+		s.enrolSites(helped)
+	})
 	if s.reach != nil {
 		helpers.Go(func() { s.reach.Run(helped) })
 	}
@@ -197,7 +201,10 @@ func (s *server) run(ctx context.Context) error {
 		}
 	})
 	if s.config.Demo {
-		helpers.Go(func() { s.demo(helped) })
+		helpers.Go(func() {
+			<-enrolled // crews wait at the stations of the city
+			s.demo(helped)
+		})
 	}
 	web := &http.Server{Handler: s.api, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

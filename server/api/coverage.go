@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"rasad/fixtures"
 	"rasad/geo"
 	"rasad/geo/coverage"
 )
@@ -174,11 +175,13 @@ func (a *API) supposed(in *WhatIfInput) (remove []uint32, add []coverage.Unit, c
 				bad(fmt.Sprintf("add[%d].type", i), "%q is no kind of unit of the preset", clip(u.Type))
 				continue
 			}
-			add = append(add, a.coverUnit(at, kind))
 			know(kind.Capabilities)
+			if m := a.Reach.Kind(kind.Code); m.Covers {
+				add = append(add, coverage.Unit{At: at, Heading: nan, Profile: m.Profile, Line: m.Line, OffRoad: m.Way != fixtures.WayRoad, Capabilities: kind.Capabilities})
+			}
 		}
 	}
-	if len(remove)+len(add)+len(errs) == 0 {
+	if in.Remove == nil && in.Add == nil {
 		bad("remove", "or add must name a unit")
 	}
 	return remove, add, capabilities, invalids(errs)

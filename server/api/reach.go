@@ -7,7 +7,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"rasad/fixtures"
 	"rasad/geo"
 	"rasad/geo/coverage"
 	"rasad/geo/roads"
@@ -46,6 +45,7 @@ type Means struct {
 	// Speed is the usual one of a drive, in metres a second; zero: unknown. Line is
 	// that over a straight line: of a road unit less, by the detour of streets.
 	Speed, Line float64
+	Covers      bool // it counts for the coverage
 }
 
 // noReach says why there are no answers by road: no city, or an old one.
@@ -144,10 +144,4 @@ func basisSource(d *coverage.Demand) string {
 		return d.Source
 	}
 	return "buildings and street length"
-}
-
-// coverUnit is a unit of a kind of the preset as the coverage has it.
-func (a *API) coverUnit(at geo.LngLat, kind *fixtures.UnitKind) coverage.Unit {
-	m := a.Reach.Kind(kind.Code)
-	return coverage.Unit{At: at, Heading: nan, Profile: m.Profile, Line: m.Line, OffRoad: m.Way != fixtures.WayRoad, Capabilities: kind.Capabilities}
 }

@@ -35,20 +35,20 @@ type placed struct {
 
 // placed is what the cover is to know of the unit.
 func (u *unit) placed() placed {
-	if !u.dispatchable || u.standing < aside {
+	if !u.dispatchable || !u.kind.Covers || u.standing < aside {
 		return placed{}
 	}
-	p := placed{here: true, edge: u.edge, unit: coverage.Unit{
+	return placed{here: true, edge: u.edge, unit: coverage.Unit{
 		At: u.fix.At, Heading: Heading(u.fix), Profile: u.kind.Profile, Line: u.kind.Line,
 		OffRoad: u.kind.Way != fixtures.WayRoad, Capabilities: u.capabilities,
 	}}
-	return p
 }
 
 // coverState is the cover at a sequence.
 type coverState struct {
-	view *coverage.View
-	seq  uint64
+	view  *coverage.View
+	seq   uint64
+	units int // that count
 }
 
 // cover is the second step: whom dispatchable units reach in time.
@@ -202,7 +202,7 @@ func (c *cover) drift() {
 
 func (c *cover) publish(seq uint64) {
 	view := c.grid.View()
-	c.state.Store(&coverState{view, seq})
+	c.state.Store(&coverState{view, seq, len(c.known)})
 	c.metrics.units.WithLabelValues("cover").Set(float64(len(c.known)))
 	for _, s := range c.standards {
 		c.metrics.share.WithLabelValues(s.Capability).Set(view.Share(s).Part())

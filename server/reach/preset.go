@@ -17,6 +17,7 @@ type Kind struct {
 	// Speed is the usual one of a drive with lights and siren, in metres a second;
 	// zero: unknown. Line is that over the straight line: less on roads, by their detour.
 	Speed, Line float64
+	Covers      bool // it counts for the coverage
 }
 
 // turns are the words of a preset for the turns of the roads.
@@ -53,13 +54,14 @@ func Kinds(p *fixtures.Preset, r *roads.Router) func(unitType string) Kind {
 		}
 		return id
 	}
-	usual := Kind{Way: fixtures.WayRoad}
+	usual := Kind{Way: fixtures.WayRoad, Covers: true}
 	if i := slices.IndexFunc(p.Profiles, func(f fixtures.Profile) bool { return f.Way == fixtures.WayRoad }); i >= 0 {
 		usual.Profile = profile(p.Profiles[i].Code)
 	}
 	kinds := map[string]Kind{}
 	for _, k := range p.UnitKinds {
-		m := Kind{Way: p.Profile(k.Profile).Way, Speed: k.Speed.EmergencyMps, Line: k.Speed.EmergencyMps}
+		f := p.Profile(k.Profile)
+		m := Kind{Way: f.Way, Covers: f.Covers, Speed: k.Speed.EmergencyMps, Line: k.Speed.EmergencyMps}
 		if m.Way == fixtures.WayRoad {
 			m.Profile = profile(k.Profile)
 			m.Line /= p.Coverage.Detour

@@ -47,11 +47,11 @@ func (d *Driver) watch(ctx context.Context) {
 		if s == nil {
 			continue // the world is not worked in yet
 		}
-		now, units := d.survey(s.view)
+		now := d.survey(s.view)
 		err := d.voids(ctx, now)
 		since := time.Since(at)
 		if err == nil && (at.IsZero() || since >= noteEvery || since >= noteApart && changed(last, now)) {
-			if err = d.Propose(ctx, "coverage.note", map[string]any{"units": units, "standards": now}); err == nil {
+			if err = d.Propose(ctx, "coverage.note", map[string]any{"units": s.units, "standards": now}); err == nil {
 				last, at = now, time.Now()
 			}
 		}
@@ -64,7 +64,7 @@ func (d *Driver) watch(ctx context.Context) {
 
 // survey measures every standard. A zone is void of a capability that the city has
 // at all: what it never had is no gap that a dispatcher could close.
-func (d *Driver) survey(view *coverage.View) (standards []noted, units int) {
+func (d *Driver) survey(view *coverage.View) (standards []noted) {
 	demand := view.Demand()
 	enrolled := d.state.Load().enrolled
 	for _, s := range d.cover.standards {
@@ -77,7 +77,7 @@ func (d *Driver) survey(view *coverage.View) (standards []noted, units int) {
 		}
 		standards = append(standards, n)
 	}
-	return standards, view.Share(coverage.Standard{Seconds: 1}).Units
+	return standards
 }
 
 func changed(before, now []noted) bool {
