@@ -115,15 +115,28 @@ func (b *builder) stage(name string, args ...any) {
 	b.o.Log.Info("city: "+name, append(args, "took", b.report.Took[name])...)
 }
 
-func (b *builder) build(ctx context.Context) (err error) {
+// Roads makes only the road graph of a city and writes nothing; the gates up to there are those of [Build]. A graph that
+// a gate refuses is there all the same, with the error.
+func Roads(ctx context.Context, o Options) (*roads.Graph, *Report, error) {
+	b := newBuilder(o)
+	graph, err := b.readRoads(ctx)
+	b.report.Skipped, b.report.Repaired = notes(b.report.skipped), notes(b.report.repaired)
+	if err != nil {
+		return graph, b.report, fmt.Errorf("make roads of %s: %w", o.In, err)
+	}
+	return graph, b.report, nil
+}
+
+// readRoads reads what there is and makes the road graph of it.
+func (b *builder) readRoads(ctx context.Context) (graph *roads.Graph, err error) {
 	if b.over, err = readOverlays(b.o.Overlays); err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range b.over.refused {
 		b.warn("%v", e)
 	}
 	if b.x, err = readExtract(ctx, b.o.In); err != nil {
-		return err
+		return nil, err
 	}
 	b.report.Counts["nodes"], b.report.Counts["ways"], b.report.Counts["relations"] = len(b.x.ids), len(b.x.ways), len(b.x.rels)
 	if b.x.badNode > 0 {
@@ -131,25 +144,31 @@ func (b *builder) build(ctx context.Context) (err error) {
 	}
 	b.stage("read", "nodes", len(b.x.ids), "ways", len(b.x.ways), "relations", len(b.x.rels))
 	if err := b.frame(); err != nil {
-		return err
+		return nil, err
 	}
 	b.over.apply(b.x)
 	b.collect()
 	b.stage("collect", "features", len(b.features))
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 
-	graph, err := b.roadGraph()
-	if err != nil {
-		return err
+	if graph, err = b.roadGraph(); err != nil {
+		return nil, err
 	}
 	b.report.Counts["road nodes"], b.report.Counts["road edges"], b.report.Counts["road nodes connected"] = graph.NodeCount(), graph.EdgeCount(), graph.CoreCount()
 	if err := b.gateRoads(graph); err != nil {
-		return err
+		return graph, err
 	}
 	b.stage("roads", "nodes", graph.NodeCount(), "edges", graph.EdgeCount())
+	return graph, nil
+}
 
+func (b *builder) build(ctx context.Context) error {
+	graph, err := b.readRoads(ctx)
+	if err != nil {
+		return err
+	}
 	if err := b.makeSea(graph); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func TestArchiveRoundTrip(t *testing.T) {
 	for name, tt := range map[string]struct {
 		tiles  int
 		leaves bool
-	}{"no tile": {0, false}, "one tile": {1, false}, "a town": {2000, false}, "a country, with leaf directories": {150_000, true}} {
+	}{"no tile": {0, false}, "one tile": {1, false}, "a town": {2000, false}, "a country, with leaf directories": {30_000, true}} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, uint64(tt.tiles)))
 			tiles := map[uint64]numberedTile{}

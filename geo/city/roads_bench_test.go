@@ -16,19 +16,7 @@ import (
 // delawareRoads makes the road graph of the whole of Delaware and leaves it in a file.
 func delawareRoads(b *testing.B) string {
 	b.Helper()
-	c := newBuilder(Options{In: testdata(b, "delaware-latest.osm.pbf")})
-	var err error
-	if c.over, err = readOverlays(nil); err != nil {
-		b.Fatal(err)
-	}
-	if c.x, err = readExtract(b.Context(), c.o.In); err != nil {
-		b.Fatal(err)
-	}
-	if err := c.frame(); err != nil {
-		b.Fatal(err)
-	}
-	c.collect()
-	g, err := c.roadGraph()
+	g, _, err := Roads(b.Context(), Options{In: testdata(b, "delaware-latest.osm.pbf")})
 	if err != nil {
 		b.Fatal(err)
 	}
