@@ -14,12 +14,12 @@ import (
 // TestCountsEqualBruteForce moves units at random, closes and opens roads, and compares every count with
 // one made from nothing by asking the router about each unit and each cell.
 func TestCountsEqualBruteForce(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		graph := town(t, r, 20+r.IntN(60))
 		d := people(r, 10+r.IntN(60), r.IntN(4))
 		ways := router(t, graph)
-		g := New(d, ways, watch)
+		g, naive := New(d, ways, watch), newOracle(ways, d)
 		units := map[uint32]Unit{}
 		for step := range 25 {
 			switch r.IntN(8) {
@@ -30,6 +30,7 @@ func TestCountsEqualBruteForce(t *testing.T) {
 			case 1:
 				ways = ways.With(closures(r, graph.EdgeCount()))
 				g.Reroute(ways)
+				naive.reroute(ways)
 			case 2: // several at once, some of them twice
 				var changes []Change
 				for range 1 + r.IntN(6) {
@@ -56,7 +57,7 @@ func TestCountsEqualBruteForce(t *testing.T) {
 			}
 			v := g.View()
 			for _, s := range append(slices.Clone(watch), someStandard(r)) {
-				want, with := counted(ways, d, units, s)
+				want, with := naive.counts(units, s)
 				got := v.tally(s)
 				for i := range want {
 					if int(got.counts[i]) != want[i] {
@@ -175,7 +176,7 @@ func TestViewStandsStill(t *testing.T) {
 // A closure looks again at those who drive there, and leaves the others what they have.
 func TestRerouteLooksAtFew(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
-	graph := town(t, r, 600)
+	graph := town(t, r, 150)
 	s := Standard{"", 45, false}
 	ways := router(t, graph)
 	d := people(r, 400, 0)
@@ -199,7 +200,7 @@ func TestRerouteLooksAtFew(t *testing.T) {
 		t.Errorf("%d edges closed about unit 0: it was looked at again: %v; unit 1, 7 km away: %v", len(closed),
 			before.units[0].road.Load() != after.units[0].road.Load(), before.units[1].road.Load() != after.units[1].road.Load())
 	}
-	want, with := counted(ways, d, units, s)
+	want, with := newOracle(ways, d).counts(units, s)
 	if got := after.Share(s); !alike(got, shared(d, want, with)) || got.Covered >= before.Share(s).Covered {
 		t.Errorf("after the closure %+v, before %+v, want %+v", got, before.Share(s), shared(d, want, with))
 	}
@@ -270,7 +271,7 @@ func TestByLineIsACircle(t *testing.T) {
 			}
 			got[h.cell] = true
 		}
-		in := covers(noRoads(t), d, &Unit{At: u.At, Line: u.Line * float64(depth) / 1000, OffRoad: true}, Standard{Seconds: 1})
+		in := (&oracle{d: d}).covers(&Unit{At: u.At, Line: u.Line * float64(depth) / 1000, OffRoad: true}, Standard{Seconds: 1})
 		for i := range d.Cells {
 			if got[int32(i)] != in[i] {
 				t.Fatalf("seed %d: cell %d within: %v, want %v", seed, i, got[int32(i)], in[i])

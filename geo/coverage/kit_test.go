@@ -124,33 +124,62 @@ func router(t testing.TB, g *roads.Graph) *roads.Router {
 	return r
 }
 
-// covers is the oracle: which cells a unit reaches, each asked of the router by itself. A cell is on the street
+// oracle knows how long each unit takes to each cell, each asked of the router by itself. A cell is on the street
 // that is there, closed or not.
-func covers(r *roads.Router, d *Demand, u *Unit, s Standard) []bool {
-	out := make([]bool, len(d.Cells))
-	from, _ := r.Stop(u.Profile, u.At, u.Heading)
+type oracle struct {
+	d     *Demand
+	stops [][]roads.Stop // by profile, of the cells
+	r     *roads.Router
+	times map[string][]roads.Cost // by unit, with the closures of r
+}
+
+func newOracle(r *roads.Router, d *Demand) *oracle {
+	o := &oracle{d: d, stops: make([][]roads.Stop, len(drivers)), r: r, times: map[string][]roads.Cost{}}
 	open := r.With(nil)
-	for i, c := range d.Cells {
-		if s.Line || u.OffRoad {
-			out[i] = geo.Distance(u.At, c.At) <= u.Line*float64(s.Seconds)
-			continue
+	for p := range drivers {
+		for _, c := range d.Cells {
+			stop, _ := open.Stop(roads.ProfileID(p), c.At, math.NaN())
+			o.stops[p] = append(o.stops[p], stop)
 		}
-		to, _ := open.Stop(u.Profile, c.At, math.NaN())
-		t, ok := r.Time(u.Profile, from, to)
-		out[i] = ok && int(t) <= s.Seconds*1000
+	}
+	return o
+}
+
+// reroute takes other closures.
+func (o *oracle) reroute(r *roads.Router) { o.r, o.times = r, map[string][]roads.Cost{} }
+
+// covers tells which cells a unit reaches.
+func (o *oracle) covers(u *Unit, s Standard) []bool {
+	out := make([]bool, len(o.d.Cells))
+	if s.Line || u.OffRoad {
+		for i, c := range o.d.Cells {
+			out[i] = geo.Distance(u.At, c.At) <= u.Line*float64(s.Seconds)
+		}
+		return out
+	}
+	key := fmt.Sprint(u.At, u.Heading, u.Profile)
+	if o.times[key] == nil {
+		from, _ := o.r.Stop(u.Profile, u.At, u.Heading)
+		for _, to := range o.stops[u.Profile] {
+			t, _ := o.r.Time(u.Profile, from, to)
+			o.times[key] = append(o.times[key], t)
+		}
+	}
+	for i, t := range o.times[key] {
+		out[i] = int(t) <= s.Seconds*1000
 	}
 	return out
 }
 
-// counted is the oracle of a whole grid: the counts by cell.
-func counted(r *roads.Router, d *Demand, units map[uint32]Unit, s Standard) (counts []int, with int) {
-	counts = make([]int, len(d.Cells))
+// counts gives for a whole grid how many units reach each cell.
+func (o *oracle) counts(units map[uint32]Unit, s Standard) (counts []int, with int) {
+	counts = make([]int, len(o.d.Cells))
 	for _, u := range units {
 		if !s.met(&u) {
 			continue
 		}
 		with++
-		for i, in := range covers(r, d, &u, s) {
+		for i, in := range o.covers(&u, s) {
 			if in {
 				counts[i]++
 			}
