@@ -109,21 +109,23 @@ func (k *rank) leave(slot int32) {
 	}
 }
 
-// The search ends when it has cost as much as the hierarchy would: then nobody pays more than twice the better of
-// the two, whatever the city and the filter are like.
+// When to leave the search for the hierarchy. Measured on Delaware (191k states): a state searched takes 0.2 µs, a
+// unit over the hierarchy 6 µs.
 const (
 	// searchFirst states are searched before anybody is counted: who is near is found by then.
-	searchFirst = 1000
+	searchFirst = 500
 	// searchEach is how many states are searched in the time that the hierarchy takes for one unit.
-	searchEach = 40
+	searchEach = 30
 )
 
 // Nearest gives the k units of a profile that reach a stop first, the first one first, of one time the one with the
 // lower id; of those that match, if match is given. It is exact over all of them. Those that have no way are left out. The stops of
 // the fleet and to must be of the graph of r. Match must not change the fleet.
 //
-// A search spreads from the stop until it has met k who match. Where they are thin it stops early
-// and the hierarchy gives the times of all that match.
+// A search spreads from the stop until it has met k who match; it goes through about k of every so many states as there
+// are for one of them. The hierarchy instead takes the same for each that matches, wherever they are. So the search goes on
+// while it is expected to be the cheaper one, and no longer than the other would have taken: nobody pays more than twice
+// the better of the two, whatever the city and the filter are like.
 func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id uint32) bool) []Reached {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -179,7 +181,9 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 					all = append(all, int32(slot))
 				}
 			}
-			most += searchEach * len(all)
+			if other := searchEach * len(all); k*n.states() < other*len(all) {
+				most += other
+			}
 		}
 		return searched <= most
 	}, func(state, cost uint32) {

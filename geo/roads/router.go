@@ -78,6 +78,10 @@ func (r *Router) each(do func(p int)) {
 	wg.Wait()
 }
 
+// followOneIn is the share of states that may change and still be followed arc by arc; from there on all arcs anew
+// cost less. Delaware, processor time: 191 edges closed by a flood 4 ms, 1,900 25 ms, 9,600 190 ms; all anew 100 ms.
+const followOneIn = 40
+
 // With is the router under changes, all of them: they are relative to the graph, not to r. Of two changes
 // of an edge the one with the smaller factor counts.
 func (r *Router) With(changes []Change) *Router {
@@ -108,7 +112,11 @@ func (r *Router) With(changes []Change) *Router {
 				m.weight[s] = w
 			}
 		}
-		m.times = r.h.recustomize(r.net, &m, r.now[p].times, states)
+		if len(states) < r.net.states()/followOneIn {
+			m.times = r.h.recustomize(r.net, &m, r.now[p].times, states)
+		} else {
+			m.times = r.h.customize(r.net, &m)
+		}
 		to.now[p] = m
 	})
 	return to
@@ -286,15 +294,17 @@ func (r *Router) Within(p ProfileID, from Stop, budget Cost, visit func(e EdgeID
 	n.forward(s, m, most)
 	for _, state := range s.reach {
 		cost, e := s.labels[state].cost, n.edge(state)
-		if copies := n.copies[e]; len(copies) > 0 { // the first of them that was reached stands for all
-			first := true
-			for _, c := range append([]uint32{e}, copies...) {
-				if c < state && s.cost(c) < never {
-					first = false
-				}
-				cost = min(cost, s.cost(c))
+		if copies := n.copies[e]; len(copies) > 0 {
+			first := state // of those that were reached the first stands for all
+			if c := s.cost(e); c < never {
+				first, cost = e, min(cost, c)
 			}
-			if !first {
+			for _, c := range copies {
+				if s.cost(c) < never {
+					first, cost = min(first, c), min(cost, s.cost(c))
+				}
+			}
+			if first != state {
 				continue
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"rasad/geo"
@@ -439,6 +440,7 @@ func TestWithEqualsFresh(t *testing.T) {
 		router := free
 		for range 5 {
 			changes := someChanges(r, g)
+			before := router
 			router = router.With(changes)
 			fresh := free.With(changes)
 			for p := range router.now {
@@ -447,6 +449,17 @@ func TestWithEqualsFresh(t *testing.T) {
 					if !slices.Equal(other.now[p].weight, router.now[p].weight) || !slices.Equal(other.now[p].times.up, full.up) || !slices.Equal(other.now[p].times.down, full.down) {
 						t.Fatalf("seed %d: what was changed step by step is not what is made anew", seed)
 					}
+				}
+				// With does not follow so large a share of so small a town: follow it here.
+				var states []uint32
+				for s, w := range router.now[p].weight {
+					if w != before.now[p].weight[s] {
+						states = append(states, uint32(s))
+					}
+				}
+				followed := router.h.recustomize(router.net, &router.now[p], before.now[p].times, states)
+				if !slices.Equal(followed.up, full.up) || !slices.Equal(followed.down, full.down) {
+					t.Fatalf("seed %d: what was followed from arc to arc is not what is made anew", seed)
 				}
 			}
 		}
@@ -492,4 +505,226 @@ func TestNearestOfFleetEqualsBruteForce(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestMerge(t *testing.T) {
+	got := merge([]Change{{7, 0.5}, {3, 1}, {7, 0.2}, {5, math.NaN()}, {9, 0.5}, {1, -3}, {2, 1}, {2, 0.9}, {4, 2}}, 9)
+	want := []Change{{1, 0}, {2, 0.9}, {4, 2}, {5, 0}, {7, 0.2}}
+	if !slices.Equal(got, want) {
+		t.Errorf("merged: got %v, want %v", got, want)
+	}
+	if d := differing(got, []Change{{1, 0}, {2, 0.8}, {5, 0}, {8, 0}}); !slices.Equal(d, []EdgeID{2, 4, 7, 8}) {
+		t.Errorf("differing: got %v", d)
+	}
+	if d := differing(got, got); d != nil {
+		t.Errorf("a list differs from itself at %v", d)
+	}
+	for factor, want := range map[float64]uint32{0: never, 0.5: 200, 2: 50, 1e-9: never, math.Inf(1): 1} {
+		if got := scaled(100, factor); got != want {
+			t.Errorf("100 ms at %g times the speed: got %d, want %d", factor, got, want)
+		}
+	}
+	if got := scaled(never, 2); got != never {
+		t.Errorf("what nobody may drive, twice as fast: %d", got)
+	}
+}
+
+// A crossing of two streets, the arms ending 1 km to the north, east, south and west, and what profiles make of it.
+func TestTurnsAndWeights(t *testing.T) {
+	var b Builder
+	middle := b.Node(geo.LngLat{Lng: 514000000, Lat: 357000000})
+	var arms [4]NodeID
+	for i, d := range [4][2]int32{{0, 90_000}, {110_000, 0}, {0, -90_000}, {-110_000, 0}} {
+		arms[i] = b.Node(geo.LngLat{Lng: 514000000 + d[0], Lat: 357000000 + d[1]})
+		s := Segment{From: arms[i], To: middle, Forward: 60, Backward: 60, Class: Residential}
+		switch i {
+		case 1:
+			s.ForwardFlags = Gate
+		case 2:
+			s.BackwardFlags = Against
+		case 3:
+			s.Flags = Private
+		}
+		if err := b.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bend := b.Node(geo.LngLat{Lng: 514000000 + 200_000, Lat: 357000000})
+	if err := b.Add(Segment{From: bend, To: arms[1], Forward: 60, Backward: 60, Class: Residential}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ban(Drive{0, false}, Drive{2, true}); err != nil {
+		t.Fatal(err)
+	}
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge := func(from, to NodeID) EdgeID {
+		for e := range g.Out(from) {
+			if e.To == to {
+				return e.ID
+			}
+		}
+		t.Fatalf("no edge from %d to %d", from, to)
+		return 0
+	}
+	turner := newTurner(g)
+	north := edge(arms[0], middle)
+	for i, want := range []TurnClass{UTurn, Left, Straight, Right} {
+		if got := turner.class(uint32(north), uint32(edge(middle, arms[i]))); got != want {
+			t.Errorf("from the north into arm %d: got class %d, want %d", i, got, want)
+		}
+	}
+	if got := turner.class(uint32(edge(middle, arms[1])), uint32(edge(arms[1], bend))); got != Straight {
+		t.Errorf("along a street: class %d", got)
+	}
+
+	r := mustRouter(t, g)
+	stop := func(e EdgeID) Stop { return Stop{On: []OnEdge{{Edge: e, Along: 0.5}}} }
+	time := func(profile string, from, to EdgeID) Cost {
+		p, ok := r.Profile(profile)
+		if !ok {
+			t.Fatalf("no profile %q", profile)
+		}
+		c, _ := r.Time(p, stop(from), stop(to))
+		return c
+	}
+	south, west, east := edge(middle, arms[2]), edge(middle, arms[3]), edge(middle, arms[1])
+	half := func(p int, e EdgeID) Cost { return Cost(r.now[p].weight[e]) / 2 }
+	close := func(got, want Cost) bool { return got+2 > want && got < want+2 }
+	// The engine may turn where signs forbid it, and drive against the one-way street at half its speed.
+	if got, want := time("engine", north, south), half(0, north)+half(0, south); !close(got, want) {
+		t.Errorf("engine from north to south: got %d, want %d", got, want)
+	}
+	if w, back := r.now[0].weight[south], r.now[0].weight[edge(arms[2], middle)]; w < 2*back-1 || w > 2*back+1 {
+		t.Errorf("against the one-way street: %d, with it %d", w, back)
+	}
+	if got := time("law-abiding", north, south); got != Unreached {
+		t.Errorf("who keeps the law drives against a one-way street in %d", got)
+	}
+	if got := time("law-abiding", north, west); got != Unreached {
+		t.Errorf("who keeps the law drives a private road in %d", got)
+	}
+	if got, want := time("engine", north, west), half(0, north)+3000+half(0, west); !close(got, want) {
+		t.Errorf("engine turning right: got %d, want %d", got, want)
+	}
+	if got, want := time("engine", edge(arms[1], middle), west), half(0, edge(arms[1], middle))+10_000+half(0, west); !close(got, want) {
+		t.Errorf("engine through the gate: got %d, want %d", got, want)
+	}
+	if got := time("law-abiding", edge(arms[1], middle), edge(middle, arms[0])); got != Unreached {
+		t.Errorf("who may pass no gate passes it in %d", got)
+	}
+	if got, want := time("narrow", north, east), half(2, north)+2000+half(2, east); !close(got, want) {
+		t.Errorf("narrow turning left: got %d, want %d", got, want)
+	}
+}
+
+func TestNewRouterRefuses(t *testing.T) {
+	g, err := new(Builder).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := testProfiles()[0]
+	still := engine
+	still.Approach = math.NaN()
+	for name, profiles := range map[string][]Profile{
+		"no profile":                 nil,
+		"two profiles of one name":   {engine, engine},
+		"no speed up to the doorway": {still},
+	} {
+		if _, err := NewRouter(g, profiles); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+	r, err := NewRouter(g, testProfiles())
+	if err != nil {
+		t.Fatalf("a graph without roads: %v", err)
+	}
+	if _, err := r.Stop(0, geo.LngLat{}, math.NaN()); err != ErrNoRoad {
+		t.Errorf("a stop where there is no road: %v", err)
+	}
+}
+
+// A graph that was written with its order makes the same router as one without, and a wrong order is not believed.
+func TestStoredOrder(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 13))
+		g := town(t, r, 2+r.IntN(30), 60)
+		s := Hierarchy(g)
+		g.sections = []Section{s}
+		n := newNetwork(g)
+		if got := n.storedOrder(); !slices.Equal(got, n.order()) {
+			t.Fatalf("seed %d: the order was not read as it was written", seed)
+		}
+		g.sections[0].Body = slices.Clone(s.Body)
+		copy(g.sections[0].Body[4:8], s.Body[:4])
+		if n.storedOrder() != nil {
+			t.Fatalf("seed %d: an order with a state twice was believed", seed)
+		}
+		g.sections[0].Body = s.Body[4:]
+		if n.storedOrder() != nil {
+			t.Fatalf("seed %d: an order without a state was believed", seed)
+		}
+	}
+}
+
+func TestQuestionsAllocateOnlyAnswers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 14))
+	g := town(t, r, 400, 1500)
+	router := mustRouter(t, g)
+	var f Fleet
+	for id := range uint32(100) {
+		f.Set(id, 0, somewhere(r, g))
+	}
+	from, to := somewhere(r, g), somewhere(r, g)
+	stops, costs := []Stop{from, to}, make([]Cost, 2)
+	sum := Cost(0)
+	for name, ask := range map[string]func(){
+		"Time":    func() { router.Time(0, from, to) },
+		"ToOne":   func() { router.ToOne(0, to, stops, costs) },
+		"Within":  func() { router.Within(0, from, 500_000, func(_ EdgeID, enter, _ Cost) { sum += enter }) },
+		"Nearest": func() { f.Nearest(router, 0, to, 3, nil) },
+	} {
+		for range 50 { // the scratch grows
+			ask()
+		}
+		if got := testing.AllocsPerRun(50, ask); got > 2 { // the answer of Nearest; now and then a scratch that the collector took
+			t.Errorf("%s: %g allocations a question", name, got)
+		}
+	}
+}
+
+// Units come and go while others ask: for the race detector, and the answer is of one moment.
+func TestFleetAtOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 15))
+	g := town(t, r, 200, 700)
+	router := mustRouter(t, g)
+	to, near := somewhere(r, g), somewhere(r, g)
+	var f Fleet
+	f.Set(1000, 0, near)
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				for _, e := range f.Nearest(router, 0, to, 3, func(id uint32) bool { return id >= 1000 }) {
+					if e.ID != 1000 {
+						t.Errorf("unit %d does not match", e.ID)
+					}
+				}
+			}
+		})
+	}
+	for i := range 2000 {
+		f.Set(uint32(i%50), ProfileID(i%3), somewhere(r, g))
+		f.Remove(uint32(r.IntN(50)))
+	}
+	close(done)
+	wg.Wait()
 }
