@@ -194,8 +194,8 @@ func (r *routed) search(p roads.ProfileID, from roads.Stop, depth roads.Cost) *r
 			at := enter + tie.walk
 			if begin < 0 {
 				at += roads.Cost(float64(leave-enter)*tie.along + 0.5)
-			} else if from := from.On[begin].Along; tie.along >= from {
-				at += r.router.Drive(p, e, tie.along) - r.router.Drive(p, e, from)
+			} else if here := from.On[begin].Along; tie.along >= here {
+				at += r.router.Drive(p, e, tie.along) - r.router.Drive(p, e, here)
 			} else {
 				continue
 			}

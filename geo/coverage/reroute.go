@@ -35,8 +35,9 @@ func (g *Grid) Reroute(r *roads.Router) {
 	next := &View{routed: &routed{streets: v.streets, router: r, posts: map[post]*reach{}}, units: make([]*unit, len(v.units)),
 		kept: make(map[Standard]*tally, len(v.kept))}
 	changed := v.changed(r)
-	var again []int
-	for i, old := range v.units {
+	look := make([]bool, len(v.units))
+	each(len(v.units), func(i int) {
+		old := v.units[i]
 		u := &unit{id: old.id, Unit: old.Unit}
 		u.line.Store(old.line.Load())
 		next.units[i] = u
@@ -46,10 +47,16 @@ func (g *Grid) Reroute(r *roads.Router) {
 		case next.same(&u.Unit, kept, changed):
 			u.road.Store(kept)
 		default:
+			look[i] = true
+			g.prepare(next.routed, u)
+		}
+	})
+	var again []int
+	for i, looked := range look {
+		if looked {
 			again = append(again, i)
 		}
 	}
-	each(len(again), func(k int) { g.prepare(next.routed, next.units[again[k]]) })
 	for _, s := range g.standards {
 		t := v.kept[s]
 		if !s.Line && len(again) > 0 {
