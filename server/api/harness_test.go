@@ -223,8 +223,12 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 		h.journal = m // what is recorded is what is replayed
 	}
 	h.hub = streams.NewHub(h.world, streams.HubOptions{World: "live", Epoch: epoch, Build: "test"})
+	publish := h.hub.Publish
+	if by, ok := d.Reach.(byRoad); ok {
+		publish = func(f *streams.Frame) { by.Frame(f); h.hub.Publish(f) }
+	}
 	h.seq = streams.NewSequencer(streams.SequencerOptions{
-		World: h.world, Journal: h.journal, Publish: h.hub.Publish, Rules: rules, Due: dispatch.Due(policy),
+		World: h.world, Journal: h.journal, Publish: publish, Rules: rules, Due: dispatch.Due(policy),
 		Name: "live", Epoch: epoch, Log: log,
 	})
 	d.Hub, d.Sequencer = h.hub, h.seq

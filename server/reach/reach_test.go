@@ -222,14 +222,6 @@ func (w *town) move(key string, at geo.LngLat) uint64 {
 	return w.apply(d)
 }
 
-func (w *town) id(key string) geo.ID {
-	w.t.Helper()
-	f, ok := w.world.View().Get(key)
-	if !ok {
-		w.t.Fatalf("there is no %s", key)
-	}
-	return f.ID
-}
 
 func (w *town) roads(seq uint64) *State {
 	w.t.Helper()
@@ -451,12 +443,12 @@ func agree(t *testing.T, seed uint64) {
 				}
 			case 7, 8:
 				a := somewhere()
-				size := r.Int32N(2 * step)
+				size := r.Int32N(5 * step)
 				shape := fmt.Sprintf(`{"type":4,"points":[[%d,%d],[%d,%d],[%d,%d],[%d,%d]],"ends":[4]}`, a.Lng, a.Lat, a.Lng+size+1, a.Lat, a.Lng, a.Lat+size+1, a.Lng, a.Lat)
 				if r.IntN(2) == 0 {
 					shape = fmt.Sprintf(`{"type":2,"points":[[%d,%d],[%d,%d]],"ends":[2]}`, a.Lng, a.Lat, a.Lng+size, a.Lat+size+1)
 				}
-				props := []string{`"impassable":true`, `"speed_factor":0.3`, `"speed_factor":0.7`, ``}[r.IntN(4)]
+				props := []string{`"impassable":true`, `"impassable":true`, `"speed_factor":0.3`, `"speed_factor":0.7`, ``}[r.IntN(5)]
 				w.must("feature.put", `{"key":%q,"kind":"hazard","shape":%s,"props":{%s}}`, hazard, shape, props)
 			case 9:
 				_, _ = w.do("feature.delete", fmt.Sprintf(`{"key":%q,"kind":"hazard"}`, hazard)) // there may be none
