@@ -7,3 +7,26 @@ var (
 	Somewhere      = somewhere
 	TestProfiles   = testProfiles
 )
+
+// Arc is an arc of the turn-expanded graph.
+type Arc struct {
+	From, To, Millis uint32
+}
+
+// Arcs are the arcs of the turn-expanded graph that a profile may drive.
+func Arcs(r *Router, p ProfileID) (arcs []Arc) {
+	n, m := r.net, &r.now[p]
+	for s := range uint32(n.states()) {
+		for _, a := range n.outs[n.outFirst[s]:n.outFirst[s+1]] {
+			if c := m.turn[a.kind()] + m.weight[a.state()]; c < never {
+				arcs = append(arcs, Arc{s, a.state(), c})
+			}
+		}
+	}
+	return arcs
+}
+
+// States are the states of an edge: the edge and the copies that remember more.
+func States(r *Router, e EdgeID) []uint32 {
+	return append([]uint32{uint32(e)}, r.net.copies[uint32(e)]...)
+}

@@ -296,17 +296,32 @@ func mustRouter(t testing.TB, g *Graph) *Router {
 func TestRouterEqualsDijkstra(t *testing.T) {
 	reached := 0
 	for seed := range uint64(150) {
-		r := rand.New(rand.NewPCG(seed, 10))
-		n := 2 + r.IntN(30)
-		g := town(t, r, n, 1+r.IntN(3*n))
-		free := mustRouter(t, g)
-		changes := someChanges(r, g)
-		reached += equalsDijkstra(t, fmt.Sprint("seed ", seed), r, free, nil, 2, 6)
-		reached += equalsDijkstra(t, fmt.Sprint("seed ", seed, " changed"), r, free.With(changes), changes, 2, 6)
+		reached += townEqualsDijkstra(t, seed)
 	}
 	if reached < 1000 {
 		t.Errorf("only %d queries had an answer", reached)
 	}
+}
+
+// townEqualsDijkstra asks in a random town, free and with closures; it says how many ways there were.
+func townEqualsDijkstra(t *testing.T, seed uint64) int {
+	r := rand.New(rand.NewPCG(seed, 10))
+	n := 2 + r.IntN(30)
+	g := town(t, r, n, 1+r.IntN(3*n))
+	free := mustRouter(t, g)
+	changes := someChanges(r, g)
+	return equalsDijkstra(t, fmt.Sprint("seed ", seed), r, free, nil, 2, 6) +
+		equalsDijkstra(t, fmt.Sprint("seed ", seed, " changed"), r, free.With(changes), changes, 2, 6)
+}
+
+func FuzzRouter(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		townEqualsDijkstra(t, seed)
+		withEqualsFresh(t, seed)
+	})
 }
 
 // equalsDijkstra asks everything there is to ask between random stops and compares; it says how many
@@ -433,39 +448,43 @@ func withinEqualsDijkstra(t *testing.T, name string, r *rand.Rand, router *Route
 // Closures one after the other give what all of them at once give, whatever came between.
 func TestWithEqualsFresh(t *testing.T) {
 	for seed := range uint64(150) {
-		r := rand.New(rand.NewPCG(seed, 11))
-		n := 2 + r.IntN(40)
-		g := town(t, r, n, 1+r.IntN(3*n))
-		free := mustRouter(t, g)
-		router := free
-		for range 5 {
-			changes := someChanges(r, g)
-			before := router
-			router = router.With(changes)
-			fresh := free.With(changes)
-			for p := range router.now {
-				full := router.h.customize(router.net, &router.now[p])
-				for _, other := range []*Router{router, fresh} {
-					if !slices.Equal(other.now[p].weight, router.now[p].weight) || !slices.Equal(other.now[p].times.up, full.up) || !slices.Equal(other.now[p].times.down, full.down) {
-						t.Fatalf("seed %d: what was changed step by step is not what is made anew", seed)
-					}
-				}
-				// With does not follow so large a share of so small a town: follow it here.
-				var states []uint32
-				for s, w := range router.now[p].weight {
-					if w != before.now[p].weight[s] {
-						states = append(states, uint32(s))
-					}
-				}
-				followed := router.h.recustomize(router.net, &router.now[p], before.now[p].times, states)
-				if !slices.Equal(followed.up, full.up) || !slices.Equal(followed.down, full.down) {
-					t.Fatalf("seed %d: what was followed from arc to arc is not what is made anew", seed)
+		withEqualsFresh(t, seed)
+	}
+}
+
+func withEqualsFresh(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 11))
+	n := 2 + r.IntN(40)
+	g := town(t, r, n, 1+r.IntN(3*n))
+	free := mustRouter(t, g)
+	router := free
+	for range 5 {
+		changes := someChanges(r, g)
+		before := router
+		router = router.With(changes)
+		fresh := free.With(changes)
+		for p := range router.now {
+			full := router.h.customize(router.net, &router.now[p])
+			for _, other := range []*Router{router, fresh} {
+				if !slices.Equal(other.now[p].weight, router.now[p].weight) || !slices.Equal(other.now[p].times.up, full.up) || !slices.Equal(other.now[p].times.down, full.down) {
+					t.Fatalf("seed %d: what was changed step by step is not what is made anew", seed)
 				}
 			}
+			// With does not follow so large a share of so small a town: follow it here.
+			var states []uint32
+			for s, w := range router.now[p].weight {
+				if w != before.now[p].weight[s] {
+					states = append(states, uint32(s))
+				}
+			}
+			followed := router.h.recustomize(router.net, &router.now[p], before.now[p].times, states)
+			if !slices.Equal(followed.up, full.up) || !slices.Equal(followed.down, full.down) {
+				t.Fatalf("seed %d: what was followed from arc to arc is not what is made anew", seed)
+			}
 		}
-		if router = router.With(nil); !slices.Equal(router.now[0].weight, free.now[0].weight) {
-			t.Fatalf("seed %d: the last closure was withdrawn and something is left", seed)
-		}
+	}
+	if router = router.With(nil); !slices.Equal(router.now[0].weight, free.now[0].weight) {
+		t.Fatalf("seed %d: the last closure was withdrawn and something is left", seed)
 	}
 }
 
