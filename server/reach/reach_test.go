@@ -222,7 +222,6 @@ func (w *town) move(key string, at geo.LngLat) uint64 {
 	return w.apply(d)
 }
 
-
 func (w *town) roads(seq uint64) *State {
 	w.t.Helper()
 	s, err := w.driver.Roads(w.t.Context(), seq)
