@@ -177,6 +177,11 @@ func readKeyframe(k keyframeFile, world string) (*Frame, hash, error) {
 	if err != nil {
 		return nil, hash{}, fmt.Errorf("%w: %w", errKeyframe, err)
 	}
+	return namedKeyframe(b, k, world)
+}
+
+// namedKeyframe decodes a keyframe file and checks that it is what its name says.
+func namedKeyframe(b []byte, k keyframeFile, world string) (*Frame, hash, error) {
 	f, sum, err := decodeKeyframe(b)
 	if err != nil {
 		return nil, sum, err

@@ -77,6 +77,13 @@ func openMark(path string) (*markFile, markHealth, error) {
 	if m.f, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
 		return nil, 0, fmt.Errorf("open the mark: %w", err)
 	}
+	var health markHealth
+	m.turn, m.now, health = readSlots(b)
+	return m, health, nil
+}
+
+// readSlots returns what the bytes of a mark file remember.
+func readSlots(b []byte) (turn uint64, now highWater, health markHealth) {
 	blank, good := 0, 0
 	for i := range uint64(2) {
 		var slot []byte
@@ -87,24 +94,24 @@ func openMark(path string) (*markFile, markHealth, error) {
 			blank++
 			continue
 		}
-		turn, w, ok := parseMark(slot)
-		if !ok || turn%2 != i {
+		t, w, ok := parseMark(slot)
+		if !ok || t%2 != i {
 			continue
 		}
 		good++
-		if good == 1 || turn > m.turn {
-			m.turn, m.now = turn, w
+		if good == 1 || t > turn {
+			turn, now = t, w
 		}
 	}
 	switch {
-	case good == 2, good == 1 && blank == 1 && m.turn == 1:
-		return m, markWhole, nil
+	case good == 2, good == 1 && blank == 1 && turn == 1:
+		return turn, now, markWhole
 	case good == 1:
-		return m, markOlder, nil
+		return turn, now, markOlder
 	case blank == 2 && len(b) == 2*markSlot:
-		return m, markBlank, nil // the crash came before the first mark
+		return turn, now, markBlank // the crash came before the first mark
 	}
-	return m, markBroken, nil
+	return turn, now, markBroken
 }
 
 // createMark writes real zeros, so that a later write of a slot changes no

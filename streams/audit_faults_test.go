@@ -1,0 +1,5 @@
+//go:build faults
+
+package streams
+
+func init() { mutations = 10_000 }
