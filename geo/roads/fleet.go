@@ -2,8 +2,11 @@ package roads
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
+
+	"rasad/geo"
 )
 
 // A Fleet knows who stands where on the roads, for questions of who is nearest. The zero Fleet is empty and
@@ -127,7 +130,8 @@ const (
 // A search spreads from the stop until it has met k who match; it goes through about k of every so many states as there
 // are for one of them. The hierarchy instead takes the same for each that matches, wherever they are. So the search goes on
 // while it is expected to be the cheaper one, and no longer than the other would have taken: nobody pays more than twice
-// the better of the two, whatever the city and the filter are like.
+// the better of the two, whatever the city and the filter are like. Over the hierarchy those nearest in a straight line come
+// first, and it ends where not even that line at full speed would be in time.
 func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id uint32) bool) []Reached {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -155,6 +159,7 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 	}
 
 	s := n.scratch()
+	defer n.pool.Put(s)
 	s.entries = n.entries(m, to, s.entries)
 	for _, on := range to.On {
 		own.at(uint32(on.Edge), func(slot int32) {
@@ -168,22 +173,22 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 	for _, e := range s.entries {
 		s.improve(e.from, e.cost)
 	}
-	var all []int32 // who matches, once they are counted
-	searched, most := 0, searchFirst
+	counted, searched, most := false, 0, searchFirst
 	sure := false // that no other can be among the best
 	n.backward(s, m, func(from uint32) bool {
 		if len(best) == k && uint32(best[k-1].Cost) < from {
 			sure = true
 			return false
 		}
-		if searched > most && all == nil {
-			all = make([]int32, 0, len(own.ids))
+		if searched > most && !counted {
+			counted = true
 			for slot, id := range own.ids {
 				if match(id) {
-					all = append(all, int32(slot))
+					s.apart = append(s.apart, apart{int32(slot), m.least(n.g, own.stops[slot], to)})
 				}
 			}
-			if other := min(searchEach*len(all), n.states()/searchAll); k*n.states() < other*len(all) {
+			units := len(s.apart)
+			if other := min(searchEach*units, n.states()/searchAll); k*n.states() < other*units {
 				most += other
 			}
 		}
@@ -203,21 +208,42 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 			})
 		})
 	})
-	n.pool.Put(s)
 	if sure || searched <= most {
 		return best
 	}
 
 	t := r.toward(p, to)
 	defer t.done()
-	for _, slot := range all {
-		if c := t.from(own.stops[slot]); c < never {
-			if e := (Reached{own.ids[slot], Cost(c)}); enters(e) {
+	slices.SortFunc(s.apart, func(a, b apart) int { return cmp.Or(cmp.Compare(a.least, b.least), cmp.Compare(a.slot, b.slot)) })
+	for _, a := range s.apart {
+		if len(best) == k && a.least > uint32(best[k-1].Cost) {
+			break
+		}
+		if c := t.from(own.stops[a.slot]); c < never {
+			if e := (Reached{own.ids[a.slot], Cost(c)}); enters(e) {
 				offer(e)
 			}
 		}
 	}
 	return best
+}
+
+// apart is a unit and the least that its way can take.
+type apart struct {
+	slot  int32
+	least uint32
+}
+
+// least is a bound on the time between two stops that do not lie on one edge: straight, at the greatest speed there is. A metre
+// less, for what rounding does.
+func (m *metric) least(g *Graph, from, to Stop) uint32 {
+	metres := math.Inf(1)
+	for _, a := range from.On {
+		for _, b := range to.On {
+			metres = min(metres, geo.Distance(g.nodes[g.edges[a.Edge].to], g.nodes[g.Edge(b.Edge).From]))
+		}
+	}
+	return uint32(min(never, max(0, metres-1)/m.fastest*0.999999))
 }
 
 // at goes through those who stand on an edge.

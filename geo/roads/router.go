@@ -56,7 +56,15 @@ type metric struct {
 	weight   []uint32 // by state: the time to drive its edge
 	turn     [arcKinds]uint32
 	approach float64 // m/s
+	fastest  float64 // metres in a millisecond: on no edge is it faster
 	times    *times
+}
+
+// hasten sees to it that no edge is faster than the fastest.
+func (m *metric) hasten(g *Graph, e EdgeID) {
+	if w := m.weight[e]; w < never {
+		m.fastest = max(m.fastest, float64(g.segs[g.edges[e].seg&^reversed].metres)/float64(w))
+	}
 }
 
 // What a [Router] cannot tie to the roads.
@@ -92,6 +100,9 @@ func NewRouter(g *Graph, profiles []Profile) (*Router, error) {
 		r.free[p] = metric{weight: make([]uint32, n.states()), turn: profiles[p].turns(), approach: profiles[p].Approach}
 		for s := range r.free[p].weight {
 			r.free[p].weight[s] = profiles[p].weight(g, EdgeID(n.edge(uint32(s))))
+		}
+		for e := range g.edges {
+			r.free[p].hasten(g, EdgeID(e))
 		}
 		r.free[p].times = r.h.customize(n, &r.free[p])
 	})
@@ -138,6 +149,7 @@ func (r *Router) With(changes []Change) *Router {
 		for _, c := range to.changes {
 			w := scaled(r.free[p].weight[c.Edge], c.Factor)
 			m.weight[c.Edge] = w
+			m.hasten(r.net.g, c.Edge)
 			for _, s := range r.net.copies[uint32(c.Edge)] {
 				m.weight[s] = w
 			}

@@ -11,6 +11,7 @@ type scratch struct {
 	queue   queue
 	chain   []uint32
 	entries []entry
+	apart   []apart
 }
 
 type label struct{ stamp, cost uint32 }
@@ -30,7 +31,7 @@ func (s *scratch) begin() {
 		clear(s.labels)
 		s.stamp = 2
 	}
-	s.reach = s.reach[:0]
+	s.reach, s.apart = s.reach[:0], s.apart[:0]
 	s.queue.clear()
 }
 
