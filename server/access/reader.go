@@ -1,0 +1,246 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rasad/geo"
+)
+
+// Door is a way by which what is in the world gets out.
+type Door string
+
+// The doors. Through those of feeds and tiles no feature ever goes.
+const (
+	DoorREST   Door = "rest"
+	DoorStream Door = "stream"
+	DoorReplay Door = "replay"
+	DoorExport Door = "export"
+	DoorPublic Door = "public"
+	DoorFeed   Door = "feed"
+	DoorTile   Door = "tile"
+)
+
+// Doors are all doors.
+var Doors = []Door{DoorREST, DoorStream, DoorReplay, DoorExport, DoorPublic, DoorFeed, DoorTile}
+
+// Reader is what one principal sees through one door. It is a value, and what it
+// says depends on the feature and on the policy only, as an audience must.
+type Reader struct {
+	p    Principal
+	door Door
+	open bool
+}
+
+// NewReader returns what p sees through a door.
+func NewReader(p Principal, door Door) Reader {
+	r := Reader{p: p, door: door}
+	switch door {
+	case DoorREST:
+		r.open = true // each kind decides
+	case DoorStream:
+		r.open = Allow(p, StreamOpen, Target{Audience: AudienceOf(p)}).Allowed
+	case DoorReplay:
+		r.open = Allow(p, ReplayOpen, Target{Audience: AudienceOf(p)}).Allowed
+	case DoorExport:
+		r.open = Allow(p, ExportRead, Target{}).Allowed
+	case DoorPublic:
+		r.open = Allow(p, PublicRead, Target{}).Allowed
+	}
+	return r
+}
+
+// sees returns whether the feature is seen at all, and its internal fields too.
+func (r Reader) sees(t Target) (feature, internal bool) {
+	if !r.open || r.door == DoorPublic && t.Kind != Publication || !Allow(r.p, FeatureRead, t).Allowed {
+		return false, false
+	}
+	for _, role := range r.p.roles() {
+		g := table[cell{role, FeatureRead, t.Kind}]
+		own := owns(r.p, t)
+		if g.own && own || g.internal && (own || role == ShelterKeeper || len(r.p.Agencies) == 0 || len(t.Agencies) == 0) {
+			return true, true
+		}
+	}
+	return true, false
+}
+
+func (p Principal) roles() []Role {
+	if p.BreakGlass {
+		return []Role{p.Role, Supervisor, Admin}
+	}
+	return []Role{p.Role}
+}
+
+// Field tells whether a field of a feature is seen. A personal one never is: it
+// is opened by [SealedOpen], one at a time.
+func (r Reader) Field(t Target, field string) bool {
+	feature, internal := r.sees(t)
+	switch ClassOf(t.Kind, field) {
+	case Open:
+		return feature
+	case Internal:
+		return internal
+	}
+	return false
+}
+
+// Show returns what is seen of a feature: itself, a poorer copy with the same ID,
+// Key and Rev, or nil. Of a sealed field at most the box is seen, and not in
+// exports.
+func (r Reader) Show(f *geo.Feature, t Target) *geo.Feature {
+	feature, internal := r.sees(t)
+	if !feature {
+		return nil
+	}
+	sealed := internal && r.door != DoorExport
+	if internal && (sealed || len(f.Sealed) == 0) && len(personalFields[f.Kind]) == 0 {
+		return f
+	}
+	props, cut := f.Props.Map(), false
+	for name := range props {
+		if c := ClassOf(f.Kind, name); c == Personal || c == Internal && !internal {
+			delete(props, name)
+			cut = true
+		}
+	}
+	if !cut && (sealed || len(f.Sealed) == 0) && (internal || f.Extra == "") {
+		return f
+	}
+	g := *f
+	if cut {
+		g.Props, _ = geo.MakeProps(props) // members of what was Props already
+	}
+	if !sealed {
+		g.Sealed = nil
+	}
+	if !internal {
+		g.Extra = "" // fields of a newer version: nobody here knows their class
+	}
+	return &g
+}
+
+// Audiences of a stream.
+const (
+	AudienceOps    = "ops"
+	AudienceBrief  = "brief"
+	AudiencePublic = "public"
+)
+
+// AudienceOf names the audience that sees exactly what p sees: ops, brief, public,
+// and ops:fire,police, agency:fire or shelter:S1,S2 of those who are confined. It
+// is empty for a principal that sees no stream.
+func AudienceOf(p Principal) string {
+	list := func(name string, of []string) string {
+		of = slices.Compact(slices.Sorted(slices.Values(of)))
+		if len(of) == 0 {
+			return name
+		}
+		return name + ":" + strings.Join(of, ",")
+	}
+	switch {
+	case p.Limited:
+		return ""
+	case p.BreakGlass:
+		return AudienceOps
+	}
+	switch p.Role {
+	case Dispatcher, Supervisor, Commander, Admin:
+		return list(AudienceOps, p.Agencies)
+	case Viewer, Wall:
+		return AudienceBrief
+	case AgencyOfficer:
+		return list("agency", p.Agencies)
+	case ShelterKeeper:
+		return list("shelter", p.Shelters)
+	case Anonymous:
+		return AudiencePublic
+	}
+	return ""
+}
+
+// ResolveAudience returns the audience that p gets when it asks for one by name:
+// the own one for "", and for "ops", "agency" or "shelter" of those whose own one
+// begins so. The decision is of [StreamOpen], or [ReplayOpen] in replay.
+func ResolveAudience(p Principal, asked string, replay bool) (string, Decision) {
+	own := AudienceOf(p)
+	if group, _, _ := strings.Cut(own, ":"); asked == "" || asked == group {
+		asked = own
+	}
+	a := StreamOpen
+	if replay {
+		a = ReplayOpen
+	}
+	return asked, Allow(p, a, Target{Audience: asked})
+}
+
+// mayHear tells whether an audience shows no more than the principal may see.
+func mayHear(p Principal, role Role, audience string) bool {
+	if audience == "" {
+		return false
+	}
+	own := AudienceOf(p)
+	return audience == own || audience == AudiencePublic ||
+		audience == AudienceBrief && slices.Contains(ops, role)
+}
+
+// ErrAudience is the name of no audience.
+var ErrAudience = errors.New("there is no such audience")
+
+// AudienceReader returns what everybody of an audience sees. It returns
+// [ErrAudience], wrapped, for a name that [AudienceOf] never gives.
+func AudienceReader(audience string, door Door) (Reader, error) {
+	group, rest, confined := strings.Cut(audience, ":")
+	var of []string
+	if confined {
+		of = strings.Split(rest, ",")
+		if slices.Contains(of, "") {
+			return Reader{}, fmt.Errorf("audience %.64q: %w", audience, ErrAudience)
+		}
+	}
+	p := Principal{Name: "audience:" + audience}
+	switch {
+	case group == AudienceOps:
+		p.Role, p.Agencies = Dispatcher, of
+		if door == DoorExport {
+			p.Role = Supervisor
+		}
+	case group == "agency":
+		p.Role, p.Agencies = AgencyOfficer, of
+	case group == "shelter":
+		p.Role, p.Shelters = ShelterKeeper, of
+	case audience == AudienceBrief:
+		p.Role = Viewer
+	case audience == AudiencePublic:
+		p.Role = Anonymous
+	}
+	if p.Role == "" || AudienceOf(p) != audience {
+		return Reader{}, fmt.Errorf("audience %.64q: %w", audience, ErrAudience)
+	}
+	return NewReader(p, door), nil
+}
+
+// Facts are what the city's data says about its types: which are sensitive, and
+// which agencies an incident of a type concerns.
+type Facts struct {
+	Sensitive map[geo.Kind][]string // codes of types
+	Agencies  map[string][]string   // by type of incident
+}
+
+// Target describes a feature for the policy. It depends on the feature and the
+// facts only.
+func (c Facts) Target(f *geo.Feature) Target {
+	t := Target{Kind: f.Kind, Key: f.Key}
+	kind := f.Props.Text("type")
+	t.Sensitive = f.Props.Bool("sensitive") || slices.Contains(c.Sensitive[f.Kind], kind)
+	if a := f.Props.Text("agency"); a != "" {
+		t.Agencies = append(t.Agencies, a)
+	}
+	if f.Kind == geo.Incident {
+		t.Agencies = append(append(t.Agencies, c.Agencies[kind]...), f.Props.Texts("agencies")...)
+		t.Assigned = f.Props.Texts("assigned")
+	}
+	return t
+}
