@@ -80,7 +80,7 @@ test('closing the bridge re-ranks the list, sends the way round and costs covera
     return lost > 0 ? { lost, of } : null;
   });
   assert.equal(of, 'als');
-  assert.match(await cost.innerText(), new RegExp(`Advanced life support\\W+${lost.toFixed(1)} points`));
+  assert.match(await cost.innerText(), new RegExp(`${lost.toFixed(1)} points\\W+Advanced life support`));
 
   // The layer of gaps, of advanced life support.
   await page.keyboard.press('v');
@@ -92,16 +92,15 @@ test('closing the bridge re-ranks the list, sends the way round and costs covera
   // Draw along the bridge with the mouse: B, two clicks, Enter.
   await page.keyboard.press('b');
   await page.getByTestId('closure-form').waitFor();
-  await page.keyboard.press('+');
   await idle(page);
   for (const at of bridge) await page.mouse.click(...(await onPage(page, at)));
   await until('two points', async () => (await page.getByTestId('closure-points').getAttribute('data-points')) === '2');
   await until('the name of the street', async () => (await page.getByTestId('closure-name').inputValue()) === 'South Market Street');
   await page.keyboard.press('Enter');
   const sent = Date.now();
-  await until('E2 before E1', async () => (await order(page)).join() === 'E2,E1', 5000);
+  await until('E2 before E1', async () => (await order(page)).join() === 'E2,E1', 15_000);
   const ranked = Date.now() - sent;
-  await until('less coverage', async () => (await share(page)) < covered - 0.002, 5000);
+  await until('less coverage', async () => (await share(page)) < covered - 0.002, 15_000);
   console.log(`closed: list re-ranked in ${ranked} ms, coverage ${covered} -> ${await share(page)} in ${Date.now() - sent} ms`);
 
   const [hazard] = await hazards();
@@ -112,20 +111,19 @@ test('closing the bridge re-ranks the list, sends the way round and costs covera
   assert.equal(await eta(page, 'E2'), before.E2);
   assert.ok((await eta(page, 'E1')) > before.E2);
   assert.match(await rowOf(page, 'E1').innerText(), /detour round a closure/);
-  const round = await until('a way round', async () => {
-    const text = await wayOf(page, 'E1');
-    return /4th Street|Heald/.test(text) ? text : null;
-  });
-  assert.match(round, /East 4th Street|South Heald Street|East Front Street/);
+  await until('a way round', async () => (await wayOf(page, 'E1')).includes('East Front Street'));
   await idle(page);
   await page.waitForTimeout(2500); // the gaps follow within two seconds
   await idle(page);
   await page.screenshot({ path: join(shots, 'roads-closed-bridge.png') });
 
-  // Taken back by one key: everything is as it was.
-  await page.keyboard.press('u');
-  await until('E1 before E2', async () => (await order(page)).join() === 'E1,E2', 5000);
-  await until('the coverage back', async () => Math.abs((await share(page)) - covered) < 0.002, 5000);
+  // Withdrawn from the list of closures: everything is as it was.
+  await page.keyboard.press('l');
+  await page.getByTestId('closure-withdraw').click();
+  await page.locator('[data-testid="closure-row"]').waitFor({ state: 'detached' });
+  await openIncident(page);
+  await until('E1 before E2', async () => (await order(page)).join() === 'E1,E2', 15_000);
+  await until('the coverage back', async () => Math.abs((await share(page)) - covered) < 0.002, 15_000);
   assert.equal(await eta(page, 'E1'), before.E1);
   assert.deepEqual(await hazards(), []);
   assert.deepEqual(bad, []);
@@ -133,7 +131,7 @@ test('closing the bridge re-ranks the list, sends the way round and costs covera
 });
 
 test('a closure is drawn, withdrawn and brought back without a mouse, and the wall shows it', async () => {
-  const wall = await openPage(browser, `${server.base}/wall?lang=fa&theme=night`, { width: 1280, height: 720 });
+  const wall = await openPage(browser, `${server.base}/wall?lang=fa&theme=night`, { width: 1024, height: 576 });
   const { page, bad, close } = await openPage(browser, `${server.base}/console?lang=fa&theme=night`, { width: 1280, height: 800 });
   await isLive(page);
   await page.keyboard.press('w'); // the incident that waits for a unit

@@ -127,7 +127,7 @@ export function closureTypes(types: readonly HazardType[]): readonly HazardType[
 }
 
 /** A trend as SVG paths, and the lowest and the highest share in it. */
-export type TrendLine = Readonly<{ line: string; area: string; low: number; high: number }>;
+export type TrendLine = Readonly<{ line: string; area: string; low: number; high: number; /** When it begins, Unix ms. */ from: number }>;
 
 const trendMs = 24 * 3600_000;
 /** A line never spans less than this share: a tenth of a point must not look like a collapse. */
@@ -150,5 +150,5 @@ export function trendLine(trend: CoverRecord["trend"], now: number, width: numbe
   const y = (share: number) => height - 1 - ((share - bottom) / span) * (height - 2);
   const line =
     recent.map(([at, share], i) => `${i === 0 ? `M${x(at).toFixed(2)} ` : `H${x(at).toFixed(2)}V`}${y(share).toFixed(2)}`).join("") + `H${width}`;
-  return { line, area: `${line}V${height}H0Z`, low, high };
+  return { line, area: `${line}V${height}H0Z`, low, high, from };
 }

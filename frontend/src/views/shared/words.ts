@@ -78,7 +78,7 @@ export function actText(act: Act, live: Live): string {
       return m.act_hazard_over({ hazard: settings.label(codes.hazardType(act.code), act.code) });
     case "alarm": {
       const alarm = live.world.get(act.subject);
-      return m.act_alarm({ alarm: alarm ? alarmText(alarm, live) : act.code });
+      return m.act_alarm({ alarm: alarm ? alarmText(alarm, live) : (message(`alarm_kind_${act.code}`) ?? act.code) });
     }
     default:
       return act.what satisfies never;
