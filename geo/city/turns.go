@@ -49,6 +49,7 @@ func (n *roadNetwork) readTurns() []turnRule {
 		}
 		rep.Found++
 		t := turnRule{relation: r.id, what: firstOf(r.tags, "restriction:emergency", "restriction:motorcar", "restriction:motor_vehicle", "restriction")}
+		t.what, _, _ = strings.Cut(t.what, ";") // of several, the one that the way describes comes first
 		if typ := r.tags.Find("type"); strings.HasPrefix(typ, "restriction:") && typ != "restriction:motorcar" && typ != "restriction:motor_vehicle" {
 			t.what = ""
 		}

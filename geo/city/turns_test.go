@@ -80,6 +80,7 @@ func TestTurnsAtANode(t *testing.T) {
 		"no exit to any of them":           {[]string{"from way 3", "via node 1", "to way 1", "to way 2"}, []string{"restriction", "no_exit"}, []string{"S E", "S N"}, ""},
 		"straight on only":                 {at(3, 1), []string{"restriction", "only_straight_on"}, []string{"S E", "S S", "S W"}, ""},
 		"members in another order":         {[]string{"to way 4", "via node 1", "from way 3"}, []string{"restriction", "no_left_turn"}, []string{"S W"}, ""},
+		"two in one":                       {at(3, 4), []string{"restriction", "no_left_turn;no_u_turn"}, []string{"S W"}, ""},
 		"for cars":                         {at(3, 4), []string{"restriction:motorcar", "no_left_turn"}, []string{"S W"}, ""},
 		"but not for bicycles":             {at(3, 4), []string{"restriction", "no_left_turn", "except", "bicycle;psv"}, []string{"S W"}, ""},
 		"but not for us":                   {at(3, 4), []string{"restriction", "no_left_turn", "except", "psv; emergency"}, nil, turnExempt},

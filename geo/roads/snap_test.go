@@ -271,7 +271,7 @@ func TestTouchingPolygonEqualsBruteForce(t *testing.T) {
 				for piece := g.shapeFirst[seg] + seg; piece <= g.shapeFirst[seg+1]+seg; piece++ {
 					a, b := g.piece(seg, piece)
 					touches = touches || s.Contains(a) || s.Contains(b)
-					stretches(s, func(c, d geo.LngLat) { touches = touches || geo.Meet(a, b, c, d) })
+					stretches(s, func(_ int, c, d geo.LngLat) { touches = touches || geo.Meet(a, b, c, d) })
 				}
 				for _, e := range g.of[seg] {
 					if touches && e != noEdge {
