@@ -147,7 +147,8 @@ func (g *Graph) inPolygon(s *geo.Shape) []uint32 {
 		return nil
 	}
 	o := newOutline(ix, s)
-	touched := map[uint32]bool{}
+	touched := make([]bool, len(g.segs))
+	var out []uint32
 	bounds := s.Bounds()
 	for row := max(0, ix.row(bounds.Min.Lat)); row <= min(ix.row(bounds.Max.Lat), ix.rows-1); row++ {
 		known, in := false, false // of the cell before
@@ -168,14 +169,11 @@ func (g *Graph) inPolygon(s *geo.Shape) []uint32 {
 					continue
 				}
 				a, b := g.piece(seg, piece)
-				touched[seg] = !on || slices.ContainsFunc(near, func(r ringStretch) bool { return geo.Meet(a, b, r.a, r.b) }) || o.contains(a)
+				if !on || slices.ContainsFunc(near, func(r ringStretch) bool { return geo.Meet(a, b, r.a, r.b) }) || o.contains(a) {
+					touched[seg] = true
+					out = append(out, seg)
+				}
 			}
-		}
-	}
-	var out []uint32
-	for seg, yes := range touched {
-		if yes {
-			out = append(out, seg)
 		}
 	}
 	return out
