@@ -2,6 +2,12 @@
 // one may drive between them, how long it takes. It is made at build time by geo/city with a
 // [Builder], kept in one checksummed file ([Write], [Load]) and read by whoever drives or routes.
 //
+// The graph says what is on the ground, not who may use it: a direction against a one-way street is an
+// edge that is marked [Against], a gate marks the edges that run into it ([Gate]), a turn that signs
+// forbid is a ban ([Graph.Bans]). Whether a fire engine minds is for the [Profile] of a [Router]. A place
+// beside the road is tied to it by [Graph.Snap], a closure by [Graph.Touching]; both use one index of the
+// straight pieces of all roads, made at load.
+//
 // A [Graph] never changes once it is made, so any number of goroutines may use it at once.
 package roads
 
