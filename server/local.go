@@ -44,6 +44,7 @@ func (s *server) local() http.Handler {
 			panic(http.ErrAbortHandler) // the client must not take half a file for a whole one
 		}
 	})
+	mux.HandleFunc("POST /erase", s.erase)
 	return mux
 }
 
@@ -76,10 +77,15 @@ func (s *server) serveLocal(ctx context.Context) error {
 
 // askLocal copies the answer of a running server.
 func askLocal(ctx context.Context, data, path string, out io.Writer) error {
+	return tellLocal(ctx, http.MethodGet, data, path, out)
+}
+
+// tellLocal asks a running server to do something, and copies its answer.
+func tellLocal(ctx context.Context, method, data, path string, out io.Writer) error {
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(data, socketName))
 	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://rasad"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://rasad"+path, nil)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,10 @@ var commands = []command{
 	{"token", "--data DIR --role ROLE --name NAME", token},
 	{"export", "--data DIR --from T --to T [--format frames|geojson|csv|gpx]", export},
 	{"check", "--data DIR", check},
+	{"audit key", "--data DIR", auditKey},
+	{"audit verify", "--data DIR [--heads FILE] [--key PUBKEY,…] [--json]", auditVerify},
+	{"audit list", "--data DIR [--from T] [--to T] [--who NAME] [--act NAME] [--feature KEY] [--json]", auditList},
+	{"audit erase", "--data DIR --incident KEY --why TEXT [--field caller]", auditErase},
 	{"version", "", version},
 }
 

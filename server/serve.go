@@ -57,6 +57,8 @@ type server struct {
 	address  string
 	listener net.Listener
 	journal  *streams.Journal
+	heads    *streams.Heads // nil: the key cannot be read
+	sealer   *streams.Sealer
 	world    *geo.World
 	seq      *streams.Sequencer
 	hub      *streams.Hub
@@ -131,6 +133,8 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		return nil, fmt.Errorf("open the keys in %s: %w", c.Data, err)
 	}
 	undo = append(undo, func() { sealer.Close() })
+	s.sealer = sealer
+	s.openHeads(raise)
 	tokens, err := access.OpenTokens(c.Data)
 	if err != nil {
 		return nil, err
@@ -143,6 +147,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	policy := policyOf(preset)
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
+	rules[eraseName] = eraseSealed
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
 		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
@@ -187,6 +192,7 @@ func (s *server) run(ctx context.Context) error {
 	helpers.Go(func() { s.beat(helped) })
 	helpers.Go(func() { s.monitor.Run(helped) })
 	helpers.Go(func() { s.snapshots(helped) })
+	helpers.Go(func() { s.signHeads(helped) })
 	enrolled := make(chan struct{})
 	helpers.Go(func() {
 		defer close(enrolled)
@@ -234,6 +240,7 @@ func (s *server) run(ctx context.Context) error {
 	if e := s.journal.Snapshot(last, s.world.View(), s.seq.Answers()); e != nil && err == nil {
 		s.log.Warn("no keyframe at the stop; the next start reads a longer tail", "error", e)
 	}
+	s.signLast(last)
 	if e := s.journal.Close(); e != nil && err == nil {
 		err = fmt.Errorf("close the record: %w", e)
 	}
