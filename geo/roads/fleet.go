@@ -112,15 +112,14 @@ func (k *rank) leave(slot int32) {
 	}
 }
 
-// When to leave the search for the hierarchy. Measured on Delaware (191k states): a state searched takes 0.2 µs; a
-// unit over the hierarchy 6 µs, and 5,000 of them 11 ms, for the more there are the more of the way they share.
+// When to leave the search for the hierarchy, in states searched (0.16 µs each on Delaware).
 const (
 	// searchFirst states are searched before anybody is counted: who is near is found by then.
-	searchFirst = 500
-	// searchEach is how many states are searched in the time that the hierarchy takes for one unit.
-	searchEach = 30
-	// searchAll is the part of all states that is searched while the hierarchy takes any number of units.
-	searchAll = 3
+	searchFirst = 200
+	// searchEach is what the hierarchy takes for one unit, searchBound what it takes to tell how near one may be.
+	searchEach, searchBound = 60, 2
+	// searchTimes is how many times k units are asked about, as streets are not straight and not all fast.
+	searchTimes = 8
 )
 
 // Nearest gives the k units of a profile that reach a stop first, the first one first, of one time the one with the
@@ -159,7 +158,7 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 	}
 
 	s := n.scratch()
-	defer n.pool.Put(s)
+	defer n.release(s)
 	s.entries = n.entries(m, to, s.entries)
 	for _, on := range to.On {
 		own.at(uint32(on.Edge), func(slot int32) {
@@ -188,7 +187,7 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 				}
 			}
 			units := len(s.apart)
-			if other := min(searchEach*units, n.states()/searchAll); k*n.states() < other*units {
+			if other := searchEach*min(units, searchTimes*k) + searchBound*units; k*n.states() < other*units {
 				most += other
 			}
 		}

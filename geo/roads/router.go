@@ -285,7 +285,7 @@ func (r *Router) toward(p ProfileID, to Stop) toward {
 	return t
 }
 
-func (t *toward) done() { t.r.net.pool.Put(t.s) }
+func (t *toward) done() { t.r.net.release(t.s) }
 
 // head is the time from the head of a state.
 func (t *toward) head(state uint32) uint32 { return t.r.h.to(t.s, t.m.times, state) }
@@ -323,7 +323,7 @@ func (r *Router) ToOne(p ProfileID, to Stop, from []Stop, costs []Cost) {
 func (r *Router) Within(p ProfileID, from Stop, budget Cost, visit func(e EdgeID, enter, leave Cost)) {
 	n, m, most := r.net, &r.now[p], uint32(min(budget, never-1))
 	s := n.scratch()
-	defer n.pool.Put(s)
+	defer n.release(s)
 	for _, on := range from.On {
 		w, enter := m.weight[on.Edge], m.aside(on)
 		if w >= never || enter > most {

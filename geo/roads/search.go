@@ -17,12 +17,22 @@ type scratch struct {
 type label struct{ stamp, cost uint32 }
 
 func (n *network) scratch() *scratch {
-	s, _ := n.pool.Get().(*scratch)
-	if s == nil {
+	var s *scratch
+	select {
+	case s = <-n.pool:
+	default:
 		s = &scratch{labels: make([]label, n.states())}
 	}
 	s.begin()
 	return s
+}
+
+// release gives a scratch back.
+func (n *network) release(s *scratch) {
+	select {
+	case n.pool <- s:
+	default:
+	}
 }
 
 // begin forgets all labels.

@@ -2,8 +2,8 @@ package roads
 
 import (
 	"math"
+	"runtime"
 	"slices"
-	"sync"
 
 	"rasad/geo"
 )
@@ -26,7 +26,9 @@ type network struct {
 	inFirst  []uint32
 	ins      []arc // from where
 
-	pool sync.Pool // *scratch
+	// pool keeps scratch for as many searches as there are processors. The garbage collector would empty a sync.Pool, and
+	// the next search would take milliseconds.
+	pool chan *scratch
 }
 
 // arc is the state at the other end and, in the highest bits, the kind: its turn class, whether
@@ -64,7 +66,7 @@ type past struct {
 }
 
 func newNetwork(g *Graph) *network {
-	n := &network{g: g, copies: map[uint32][]uint32{}}
+	n := &network{g: g, copies: map[uint32][]uint32{}, pool: make(chan *scratch, runtime.GOMAXPROCS(0))}
 	// pasts[0] is the empty one; at says where a state's past is, for those that have one.
 	pasts, at := []past{{next: map[uint32]int{}}}, map[uint32]int{}
 	for _, ban := range g.bans {
