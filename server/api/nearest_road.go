@@ -103,19 +103,14 @@ type roadSearch struct {
 	stale, unplaced, unreachable int
 }
 
-// candidate returns the unit when it counts: it fits and its fix is fresh.
-func (s *roadSearch) candidate(id geo.ID) *geo.Feature {
-	f, x, ok := s.view.Peek(id)
-	if !ok || !s.q.fits(f) || s.tooOld(f, x) {
-		return nil
-	}
-	return f
-}
-
 // tooOld tells whether a unit fell silent since the roads were worked in.
 func (s *roadSearch) tooOld(f *geo.Feature, x geo.Fix) bool {
+	age := s.q.Now - x.Time
+	if age < geo.Millis(s.API.stale.least.Milliseconds()) {
+		return false // younger than any limit: no need to look at its type
+	}
 	after := geo.Millis(s.API.stale.after(f).Milliseconds())
-	return after > 0 && s.q.Now-x.Time >= after
+	return after > 0 && age >= after
 }
 
 // run finds the rows, at most K, in order.
@@ -145,7 +140,11 @@ func (s *roadSearch) run() []row {
 	if len(rows) < s.q.K {
 		s.count(rows)
 	}
-	return rows[:min(len(rows), s.q.K)]
+	rows = rows[:min(len(rows), s.q.K)]
+	for i := range rows {
+		s.measure(&rows[i])
+	}
+	return rows
 }
 
 // profiles are those of the units that can be in the answer.
@@ -187,10 +186,11 @@ func (s *roadSearch) byRoad(p roads.ProfileID, to roads.Stop) []row {
 				continue
 			}
 			m := s.Reach.Kind(f.Props.Text("type"))
-			r := row{f: f, means: m, cost: n.Cost, road: true}
-			s.measure(&r, to)
-			if s.q.MaxDistance > 0 && r.metres > s.q.MaxDistance {
-				continue
+			r := row{f: f, means: m, cost: n.Cost, road: true, metres: nan}
+			if s.q.MaxDistance > 0 {
+				if s.measure(&r); r.metres > s.q.MaxDistance {
+					continue
+				}
 			}
 			rows = append(rows, r)
 		}
@@ -201,13 +201,17 @@ func (s *roadSearch) byRoad(p roads.ProfileID, to roads.Stop) []row {
 	}
 }
 
-// measure finds the way of a row.
-func (s *roadSearch) measure(r *row, to roads.Stop) {
-	r.metres = geo.Distance(r.f.Fix.At, s.q.At)
-	from, err := s.ways.Router().Stop(r.means.Profile, r.f.Fix.At, heading(r.f.Fix))
-	if err != nil && !errors.Is(err, roads.ErrIsland) {
-		return // it moved off the roads this moment
+// measure finds how long the way of a row by road is, unless that is known.
+func (s *roadSearch) measure(r *row) {
+	if !math.IsNaN(r.metres) {
+		return
 	}
+	r.metres = geo.Distance(r.f.Fix.At, s.q.At) // for one that left the roads this moment
+	from, err := s.ways.Router().Stop(r.means.Profile, r.f.Fix.At, heading(r.f.Fix))
+	if errors.Is(err, roads.ErrNoRoad) {
+		return
+	}
+	to, _ := s.ways.Router().Stop(r.means.Profile, s.q.At, nan)
 	if path, ok := s.ways.Router().Path(r.means.Profile, from, to); ok {
 		r.metres = path.Metres
 	}
@@ -220,24 +224,28 @@ func (s *roadSearch) byLine(byRoad []row) []row {
 	for i := range byRoad {
 		found[byRoad[i].f.ID] = true
 	}
-	var rows []row
+	var rows []row // the first K, in order
 	add := func(id geo.ID) {
-		if found[id] || s.candidate(id) == nil {
-			return
-		}
-		f, ok := s.view.ByID(id)
-		if !ok || !f.Fix.Placed() {
+		f, x, ok := s.view.Peek(id)
+		if !ok || !x.Placed() || found[id] || !s.q.fits(f) || s.tooOld(f, x) {
 			return
 		}
 		m := s.Reach.Kind(f.Props.Text("type"))
-		r := row{f: f, means: m, cost: never, metres: geo.Distance(f.Fix.At, s.q.At), off: m.Way == fixtures.WayRoad}
+		r := row{f: f, means: m, cost: never, metres: geo.Distance(x.At, s.q.At), off: m.Way == fixtures.WayRoad}
 		if s.q.MaxDistance > 0 && r.metres > s.q.MaxDistance {
 			return
 		}
 		if m.Speed > 0 {
 			r.cost = roads.Cost(min(r.metres/m.Speed*1000, float64(never-1)))
 		}
-		rows = append(rows, r)
+		i, _ := slices.BinarySearchFunc(rows, r, func(a, b row) int { return a.before(&b) })
+		if i == s.q.K {
+			return
+		}
+		if len(rows) == s.q.K {
+			rows = rows[:s.q.K-1]
+		}
+		rows = slices.Insert(rows, i, r)
 	}
 	for _, id := range s.ways.Aside() {
 		add(id)
@@ -250,6 +258,9 @@ func (s *roadSearch) byLine(byRoad []row) []row {
 				add(f.ID)
 			}
 		}
+	}
+	for i := range rows {
+		rows[i].f, _ = s.view.ByID(rows[i].f.ID) // with its fix of now
 	}
 	return rows
 }

@@ -35,7 +35,7 @@ func (b byRoad) Roads(ctx context.Context, seq uint64) (api.Ways, error) {
 func (b byRoad) Kind(unitType string) api.Means { return api.Means(b.Driver.Kind(unitType)) }
 
 // withRoads gives a house the city and what is answered by road.
-func withRoads(t *testing.T, c *city.City) func(*api.Deps) {
+func withRoads(t testing.TB, c *city.City) func(*api.Deps) {
 	return func(d *api.Deps) {
 		t.Helper()
 		graph, err := roads.Load(c.RoadsPath())
