@@ -131,7 +131,7 @@ func (s *roadSearch) run() []row {
 		if err != nil {
 			s.off = append(s.off, p)
 		}
-		if err == nil || errors.Is(err, roads.ErrIsland) { // others may be on the island
+		if !errors.Is(err, roads.ErrNoRoad) { // on an island others may be as well
 			rows = append(rows, s.byRoad(p, to)...)
 		}
 	}
@@ -166,16 +166,12 @@ func (s *roadSearch) profiles() []roads.ProfileID {
 
 // byRoad finds the first K units of a profile.
 func (s *roadSearch) byRoad(p roads.ProfileID, to roads.Stop) []row {
-	near := math.Inf(1)
-	if s.q.MaxDistance > 0 {
-		near = s.q.MaxDistance // no road is shorter than the line
-	}
 	match := func(id uint32) bool {
 		f, x, ok := s.view.Peek(geo.ID(id))
-		if !ok || !s.q.fits(f) || geo.Distance(x.At, s.q.At) > near {
+		if !ok || !s.q.fits(f) || s.tooOld(f, x) {
 			return false
 		}
-		return !s.tooOld(f, x)
+		return s.q.MaxDistance == 0 || geo.Distance(x.At, s.q.At) <= s.q.MaxDistance // no road is shorter than the line
 	}
 	for k := s.q.K; ; k *= 2 {
 		found := s.ways.Fleet().Nearest(s.ways.Router(), p, to, k, match)
