@@ -183,7 +183,7 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 			counted = true
 			for slot, id := range own.ids {
 				if match(id) {
-					s.apart = append(s.apart, apart{int32(slot), m.least(n.g, own.stops[slot], to)})
+					s.apart = append(s.apart, apart{slot: int32(slot)})
 				}
 			}
 			units := len(s.apart)
@@ -213,6 +213,9 @@ func (f *Fleet) Nearest(r *Router, p ProfileID, to Stop, k int, match func(id ui
 
 	t := r.toward(p, to)
 	defer t.done()
+	for i := range s.apart {
+		s.apart[i].least = m.least(n.g, own.stops[s.apart[i].slot], to)
+	}
 	slices.SortFunc(s.apart, func(a, b apart) int { return cmp.Or(cmp.Compare(a.least, b.least), cmp.Compare(a.slot, b.slot)) })
 	for _, a := range s.apart {
 		if len(best) == k && a.least > uint32(best[k-1].Cost) {

@@ -24,10 +24,11 @@
 // slower on graphs of this size).
 //
 // What it costs, where n is the number of edges. The arcs of the hierarchy are about 8 n and its triangles 44 n on
-// Delaware (n = 191,000); they grow a little faster than n, as the widest cuts do, which for streets are about the cube root
-// of n. Customizing goes through the triangles; the time between two places through some thousand arcs, whatever lies
-// between them. A search costs what it visits, whatever n is. The figures are those of the benchmarks
-// (-tags bench); deploy/bench.sh prints them.
+// Delaware (n = 191,000); they grow a little faster than n, as the widest cuts do. Customizing goes through the triangles;
+// the time between two places through some thousand arcs, whatever lies between them. A search costs what it
+// visits, whatever n is. Milliseconds of a processor, Delaware and ten of it side by side: time between two places 0.05 and
+// 0.09, fifty to one 0.4 and 1.2, what is within 8 minutes 0.8 and 1.0, a bridge that closes 4 and 31 (most of it
+// copying 8 bytes an arc). The benchmarks (-tags bench) print them.
 package roads
 
 import (
