@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long fault tests: 50 kills, 20 power cuts, full disks, 1,000 flipped bits.
+# The long fault tests: 50 kills, 20 power cuts, full disks, 1,000 flipped bits,
+# and 10,000 ways to harm a record that `rasad audit verify` must find.
 # Each step stays under ten minutes. Power cuts and full disks need root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "== three servers, the leader lost"
 go test -tags faults -count=1 -timeout 9m -v ./streams -run TestClusterLosesItsLeader
+echo "== 10,000 mutations of the record"
+go test -tags faults -count=1 -timeout 9m -v ./streams -run TestEveryMutationIsFound
 for step in Kill PowerCut FullDisk Flip; do
   echo "== $step"
   go test -tags faults -count=1 -timeout 10m -v ./streams/faults -run "$step"

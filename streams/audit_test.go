@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"rasad/geo"
 )
 
 func TestAWholeRecordIsProven(t *testing.T) {
@@ -486,6 +489,74 @@ func TestTheRecordReadsAsTheJournalDoes(t *testing.T) {
 	if _, err := NewRecord(os.DirFS(t.TempDir()), ""); err == nil {
 		t.Error("an empty folder was taken for a record")
 	}
+}
+
+// TestTheFirstKeyframeOfAnEpochStays: without it nothing of the epoch can be
+// replayed, and its frames have no anchor.
+func TestTheFirstKeyframeOfAnEpochStays(t *testing.T) {
+	const hour = geo.Millis(time.Hour / time.Millisecond)
+	var files []keyframeFile // newest first: three epochs of 100 keyframes, a minute apart
+	for i := range 300 {
+		n := uint64(300 - i)
+		files = append(files, keyframeFile{epoch: fmt.Sprint("e", (n-1)/100), seq: n, time: geo.Millis(n) * hour / 60, size: 10})
+	}
+	for name, quota := range map[string]int64{"by the hour": 1 << 40, "over the quota": 100, "far over the quota": 1} {
+		gone := map[uint64]bool{}
+		for _, k := range spareKeyframes(files, 100*hour, quota) {
+			gone[k.seq] = true
+		}
+		if len(gone) < 280 {
+			t.Errorf("%s: only %d of 300 go", name, len(gone))
+		}
+		for _, stays := range []uint64{1, 101, 201, 299, 300} {
+			if gone[stays] {
+				t.Errorf("%s: the keyframe of frame %d goes", name, stays)
+			}
+		}
+	}
+}
+
+// FuzzHeads: no line makes it panic, and what is taken for a head is written again
+// as it was.
+func FuzzHeads(f *testing.F) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	line, err := Head{World: "live", Epoch: "e", Seq: 3, Keyframes: []HeadKeyframe{{1, "00"}}}.sign(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add([]byte(`{"n":1,"sig":""}`))
+	f.Add([]byte(sigMember + `"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseHead(b, []ed25519.PublicKey{key.Public().(ed25519.PublicKey)})
+		if err != nil {
+			return
+		}
+		if again, err := h.sign(key); err != nil || !bytes.Equal(again, b) {
+			t.Errorf("%s comes back as %s, %v", b, again, err)
+		}
+	})
+}
+
+// FuzzBlocks: any bytes can stand in a block, and the folder around them is
+// verified without a panic. Whole records that are cut into it are told apart.
+func FuzzBlocks(f *testing.F) {
+	g := newSignedGround(f)
+	name := g.names("nats/", ".blk")[0]
+	b := g.files[name].Data
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		files := g.copy()
+		files[name] = &fstest.MapFile{Data: data}
+		if r := audited(t, files, AuditOptions{}); r.Whole() && !harmless(t, g.files, files) {
+			t.Errorf("not found: %+v", *r)
+		}
+	})
 }
 
 // BenchmarkVerify reads a record of 2,000 frames.

@@ -600,6 +600,9 @@ func (w *epochWalk) frame(rec blockRecord) {
 		err = errors.New("its time lies before the frame before it")
 	case f.Term < w.term:
 		err = errors.New("it is of a pen that was taken away")
+	case w.world != nil && highestID(f) > uint64(w.world.View().NextID())+frameBytesMax:
+		// Nobody makes so many in a frame: the memory for them is what is asked for.
+		err = errors.New("it skips numbers of features")
 	}
 	if err != nil {
 		w.lost("frame-altered", rec.seq, err)
@@ -634,6 +637,17 @@ func (w *epochWalk) frame(rec blockRecord) {
 	}
 	w.headsAt()
 	w.keyframesAt(w.at)
+}
+
+// highestID is the highest number that a frame names.
+func highestID(f *Frame) (most uint64) {
+	for _, p := range f.Put {
+		most = max(most, uint64(p.ID))
+	}
+	for _, id := range f.Drop {
+		most = max(most, uint64(id))
+	}
+	return most
 }
 
 // headsAt holds the heads of the frame just read against it.

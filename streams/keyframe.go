@@ -259,16 +259,16 @@ func loadKeyframe(f *Frame) (*geo.World, error) {
 
 // spareKeyframes returns which of the files, newest first, may go: beyond the
 // two newest, those of the last two hours are kept, then the newest of each
-// hour; over the quota the closest in time go first, the oldest file last,
-// because replay begins there.
+// hour; over the quota the closest in time go first. The oldest file and the
+// first of each epoch always stay, because replay begins, and goes on, there.
 func spareKeyframes(files []keyframeFile, now geo.Millis, quota int64) []keyframeFile {
 	const hour = geo.Millis(time.Hour / time.Millisecond)
 	var keep, spare []keyframeFile
 	var total int64
 	lastHour := geo.Millis(-1)
 	for i, k := range files {
-		oldest := i == len(files)-1
-		if i >= 2 && !oldest && k.time < now-2*hour && k.time/hour == lastHour {
+		begins := i == len(files)-1 || files[i+1].epoch != k.epoch
+		if i >= 2 && !begins && k.time < now-2*hour && k.time/hour == lastHour {
 			spare = append(spare, k)
 			continue
 		}
@@ -280,9 +280,12 @@ func spareKeyframes(files []keyframeFile, now geo.Millis, quota int64) []keyfram
 		// The one whose neighbours lie closest together is missed least.
 		best, gap := 2, geo.Millis(1<<62)
 		for i := 2; i < len(keep)-1; i++ {
-			if g := keep[i-1].time - keep[i+1].time; g < gap {
+			if g := keep[i-1].time - keep[i+1].time; g < gap && keep[i+1].epoch == keep[i].epoch {
 				best, gap = i, g
 			}
+		}
+		if gap == 1<<62 {
+			break // each begins an epoch
 		}
 		total -= keep[best].size
 		spare = append(spare, keep[best])
