@@ -449,7 +449,8 @@ class View {
         ...{ type: "raster", tiles: [tiles], tileSize: 256, minzoom: 6, maxzoom: 15 },
         ...(bounds ? { bounds: [...bounds] as [number, number, number, number] } : {}),
       });
-      const paint = { "raster-fade-duration": 0, "raster-resampling": "nearest" } as const;
+      // Colour belongs to what happens; a gap is where it does not.
+      const paint = { "raster-fade-duration": 0, "raster-resampling": "nearest", "raster-opacity": 0.6 } as const;
       map.addLayer({ id: coverageLayer, type: "raster", source: coverageLayer, paint }, aboveCoverage(this.#applied));
     }
   }
