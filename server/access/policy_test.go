@@ -743,6 +743,35 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// Leaving members out by scanning gives what parsing gives.
+func FuzzKeepMembers(f *testing.F) {
+	f.Add(`{"a":1,"b":{"a":[1,"}",{"x":"\"]"}]},"c":"\\"}`, "b")
+	f.Add(`{"<a>":1,"\u2028":[],"é":{},"":null,"b\"c":2}`, "<a>é")
+	f.Add(`{}`, "")
+	f.Fuzz(func(t *testing.T, text, unwanted string) {
+		p, err := geo.ParseProps([]byte(text))
+		if err != nil {
+			return
+		}
+		want := func(name string) bool { return !strings.Contains(unwanted, name) }
+		got, cut := keepMembers(p, want)
+		m := p.Map()
+		n := len(m)
+		for name := range m {
+			if !want(name) {
+				delete(m, name)
+			}
+		}
+		slow, err := geo.MakeProps(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != slow || cut != (len(m) != n) {
+			t.Fatalf("%s without %q: got %s (%v), want %s", p, unwanted, got, cut, slow)
+		}
+	})
+}
+
 func FuzzCommandAction(f *testing.F) {
 	for name := range commandActions {
 		f.Add(name, []byte(`{"key":"E7","kind":"unit","props":{"agency":"ems","name":null},"at":[1,2],"sealed":[{"name":"caller"}],"incident":"I","units":["E7"]}`))

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,20 +100,15 @@ func (r Reader) Show(f *geo.Feature, t Target) *geo.Feature {
 	if internal && (sealed || len(f.Sealed) == 0) && len(personalFields[f.Kind]) == 0 {
 		return f
 	}
-	props, cut := f.Props.Map(), false
-	for name := range props {
-		if c := ClassOf(f.Kind, name); c == Personal || c == Internal && !internal {
-			delete(props, name)
-			cut = true
-		}
-	}
+	props, cut := keepMembers(f.Props, func(name string) bool {
+		c := ClassOf(f.Kind, name)
+		return c == Open || c == Internal && internal
+	})
 	if !cut && (sealed || len(f.Sealed) == 0) && (internal || f.Extra == "") {
 		return f
 	}
 	g := *f
-	if cut {
-		g.Props, _ = geo.MakeProps(props) // members of what was Props already
-	}
+	g.Props = props
 	if !sealed {
 		g.Sealed = nil
 	}
@@ -120,6 +116,73 @@ func (r Reader) Show(f *geo.Feature, t Target) *geo.Feature {
 		g.Extra = "" // fields of a newer version: nobody here knows their class
 	}
 	return &g
+}
+
+// keepMembers leaves out the members of canonical props whose names are not wanted.
+// It scans and does not parse: an audience looks at every unit that moves.
+func keepMembers(p geo.Props, want func(name string) bool) (_ geo.Props, cut bool) {
+	s := string(p)
+	var b []byte
+	for i := 1; i < len(s) && s[i] == '"'; {
+		end := textEnd(s, i)
+		name := s[i+1 : end-1]
+		if strings.IndexByte(name, '\\') >= 0 {
+			_ = json.Unmarshal([]byte(s[i:end]), &name) // canonical by construction
+		}
+		next := valueEnd(s, end+1)
+		switch {
+		case !want(name):
+			if !cut {
+				b, cut = append(b, strings.TrimSuffix(s[:i], ",")...), true
+			}
+		case cut:
+			if len(b) > 1 {
+				b = append(b, ',')
+			}
+			b = append(b, s[i:next]...)
+		}
+		i = next + 1
+	}
+	switch {
+	case !cut:
+		return p, false
+	case len(b) <= 1:
+		return "", true
+	}
+	return geo.Props(append(b, '}')), true
+}
+
+// textEnd is the index after the string that begins at i.
+func textEnd(s string, i int) int {
+	for i++; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(s))
+}
+
+// valueEnd is the index of the comma or brace after the value that begins at i.
+func valueEnd(s string, i int) int {
+	for depth := 0; i < len(s); {
+		switch s[i] {
+		case '"':
+			i = textEnd(s, i)
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return i
+			}
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
+	return len(s)
 }
 
 // Audiences of a stream.

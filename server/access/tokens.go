@@ -318,7 +318,7 @@ func (t *Tokens) Principal(text string, now time.Time) (Principal, error) {
 	sum := digest(text)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Sub(t.looked) >= reloadEvery || t.by[sum] == nil {
+	if d := now.Sub(t.looked); d >= reloadEvery || d < 0 || t.by[sum] == nil { // below zero: the clock went back
 		if err := t.refresh(now); err != nil && t.by[sum] == nil {
 			return Principal{}, ErrTokenUnknown
 		}
