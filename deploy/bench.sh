@@ -26,6 +26,9 @@ whole() { go test -tags bench -count=1 -v -timeout 10m -run "^$1\$" ./server/ben
 step index go_bench . ./geo
 step streams go_bench . ./streams
 step door go_bench . ./server/api
+step snap go_bench Roads ./geo/city
+step roads go test -tags bench -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" -timeout 10m ./geo/roads
+step coverage go test -tags bench -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" -timeout 10m ./geo/coverage
 step nearest whole TestNearestHTTP
 step feed whole TestFeedToSocket
 step return whole TestTenThousandReturn

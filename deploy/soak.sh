@@ -1,7 +1,30 @@
 #!/usr/bin/env bash
-# Keeps a wall and a server under load for a while: the server is killed and comes
-# back, the wall must come back alone, show the server's world, and not grow.
-# SOAK_MINUTES moves the length (8).
+# What takes long to prove, in steps under ten minutes. STEP=name runs one step.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-node frontend/e2e/soak.mjs "${SOAK_MINUTES:-8}"
+want=()
+ls /usr/share/postgresql/*/extension/pgrouting.control >/dev/null 2>&1 || want+=(postgresql "postgresql-$(pg_config --version 2>/dev/null | grep -oE '[0-9]+' | head -1 || echo 15)-pgrouting")
+if [ ${#want[@]} -gt 0 ]; then
+  as_root=()
+  if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${want[@]}"
+fi
+step() { # name, command …
+  local name=$1
+  shift
+  if [ -n "${STEP:-}" ] && [ "$STEP" != "$name" ]; then return; fi
+  echo "== $name"
+  "$@"
+}
+soak() { go test -tags soak -count=1 -v -timeout 10m -run "$2" "$1"; }
+# A wall under load whose server is killed again and again must come back alone, show
+# the server's world, and not grow. SOAK_MINUTES moves the length.
+step wall node frontend/e2e/soak.mjs "${SOAK_MINUTES:-8}"
+# 10,000 random ways on each of two cities equal a textbook Dijkstra.
+step roads soak ./geo/roads Cities
+# Whole extracts: all of Delaware, all of Andorra, each in one command.
+step city soak ./geo/city 'Delaware|Andorra|Twice'
+step coverage soak ./geo/coverage TestWholeDelaware
+# PostgreSQL's pgRouting finds the same times on the same graph.
+step witness go test -tags witness -count=1 -v -timeout 10m -run TestWitnessPGRouting ./geo/roads
