@@ -149,6 +149,14 @@ func TestACallerIsErased(t *testing.T) {
 		t.Errorf("an erased caller: %v", got)
 	}
 	s.call("GET", "/api/v1/incidents/I2/caller", "", http.StatusOK)
+	// What is not in the world any more is still in the past.
+	s.call("DELETE", "/api/v1/incidents/I2", "", http.StatusNoContent)
+	for id := range boxes(t, data, "I2") {
+		sealed[id] = true
+	}
+	if status, out, log := cli("audit", "erase", "--data", data, "--incident", "I2", "--why", "kept long enough"); status != 0 || !strings.Contains(out, "1 keys destroyed") {
+		t.Errorf("erase the caller of a deleted incident: %d %s%s", status, out, log)
+	}
 	if status := s.stop(); status != 0 {
 		t.Fatalf("the server stopped with %d\n%s", status, s.log)
 	}
@@ -163,8 +171,11 @@ func TestACallerIsErased(t *testing.T) {
 			gone++
 		}
 	}
-	if gone != 2 {
-		t.Errorf("%d keys are gone, want 2", gone)
+	if gone != 3 {
+		t.Errorf("%d keys are gone, want 3", gone)
+	}
+	if status, _, log := cli("audit", "erase", "--data", data, "--incident", "I1", "--why", "no server"); status != 1 || !strings.Contains(log, "socket") && !strings.Contains(log, "no server runs") {
+		t.Errorf("erase without a server: %d %s", status, log)
 	}
 	status, out, log = cli("audit", "verify", "--data", data)
 	if status != 0 || !strings.Contains(out, "whole:") {

@@ -202,13 +202,16 @@ func (v *verifier) verify(ctx context.Context) (err error) {
 	}
 	if v.health.known() && !seen[v.mark.epoch] {
 		if v.mark.seq >= v.mark.begin {
-			v.find("frame-missing", v.mark.epoch, v.mark.oldest, v.mark.seq, "the journal of epoch %s is missing: frames %d to %d", v.mark.epoch, v.mark.oldest, v.mark.seq)
+			v.find("frame-missing", v.mark.epoch, v.mark.oldest, v.mark.seq, "the journal of epoch %s is missing: frames %d to %d; the folder of a node in a NATS cluster holds none, and cannot be verified by itself", v.mark.epoch, v.mark.oldest, v.mark.seq)
 		} else {
 			v.note("epoch %s has no frame yet", v.mark.epoch)
 		}
 	}
 	v.lostKeyframes(seen)
 	v.lostHeads()
+	if aside, _ := fs.Glob(v.fs, "keyframes/"+v.world+".*"+keyframeSuffix+".damaged"); len(aside) > 0 {
+		v.note("%d keyframes were set aside as damaged by the server", len(aside))
+	}
 	v.out.Last = max(v.out.Last, last)
 	return ctx.Err()
 }
