@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +113,13 @@ var network = sync.OnceValues(func() (*fixtures.Preset, *roads.Router) {
 	}
 	return p, r
 })
+
+// The router is made outside of any bubble: it keeps scratch in a channel, which one
+// bubble may not share with the next.
+func TestMain(m *testing.M) {
+	network()
+	os.Exit(m.Run())
+}
 
 // newTown makes a town inside a synctest bubble. It runs until the test ends.
 func newTown(t *testing.T) *town {
