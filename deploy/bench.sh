@@ -27,8 +27,10 @@ step index go_bench . ./geo
 step streams go_bench . ./streams
 step door go_bench . ./server/api
 step snap go_bench Roads ./geo/city
-step roads go test -tags bench -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" -timeout 10m ./geo/roads
-step coverage go test -tags bench -run '^$' -bench . -benchtime "${BENCHTIME:-1s}" -timeout 10m ./geo/coverage
+figures() { go test -tags bench -run '^$' -bench "$1" -benchtime "$2" -timeout 10m "$3"; }
+step roads figures /Delaware 300x ./geo/roads
+step roads-ten figures /ten 20x ./geo/roads # of which making the order of two million edges is four minutes
+step coverage figures . "${BENCHTIME:-1s}" ./geo/coverage
 step nearest whole TestNearestHTTP
 step feed whole TestFeedToSocket
 step return whole TestTenThousandReturn
