@@ -69,6 +69,21 @@ test("an answer from before a closure is never shown, and is asked for again", a
   expect(told).toEqual(["closed bridge@40"]);
 });
 
+test("what must not be missed does not wait for its turn", async () => {
+  const a = asker();
+  a.again();
+  asked[0]!(answered("open bridge", 39));
+  await settle();
+  a.again(40);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked.length).toBe(2);
+  asked[1]!(answered("closed bridge", 40));
+  await settle();
+  a.again();
+  await vi.advanceTimersByTimeAsync(400);
+  expect(asked.length).toBe(2);
+});
+
 test("an answer older than the one on the screen is thrown away", async () => {
   const a = asker();
   a.again();

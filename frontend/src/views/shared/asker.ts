@@ -15,6 +15,8 @@ export type Question<T> = Readonly<{
 
 /** Twice a second is as fast as a person reads a list that changes. */
 const usualEveryMs = 500;
+/** What must not be missed waits less: a closure is rare, and who is first may be another. */
+const urgentMs = 100;
 /** A server that is busy or away is not asked as often. */
 const failedMs = 2000;
 
@@ -58,7 +60,8 @@ export class Asker<T> {
     if (this.#underWay || this.#stop.signal.aborted) return;
     const { everyMs = usualEveryMs, refreshMs = 0 } = this.#question;
     if (!this.#dirty && !this.#failed && refreshMs === 0) return;
-    const least = this.#failed ? Math.max(everyMs, failedMs) : this.#dirty ? everyMs : refreshMs;
+    const urgent = this.#needed > this.#shown ? Math.min(everyMs, urgentMs) : everyMs;
+    const least = this.#failed ? Math.max(everyMs, failedMs) : this.#dirty ? urgent : refreshMs;
     const wait = this.#asked + least - performance.now();
     clearTimeout(this.#timer);
     if (wait > 0) this.#timer = setTimeout(() => void this.#ask(), wait);
