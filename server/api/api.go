@@ -164,6 +164,7 @@ type API struct {
 	preset  cached
 	city    cached // city.json
 	stale   staleness
+	traits  traitTable
 	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
 	feeds   map[string]*Feed
 	screens *screens

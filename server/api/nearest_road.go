@@ -41,24 +41,6 @@ func (r *row) before(o *row) int {
 	return cmp.Or(cmp.Compare(r.cost, o.cost), cmp.Compare(r.f.ID, o.f.ID))
 }
 
-// fits tells whether a unit is one that the question is about.
-func (q *question) fits(f *geo.Feature) bool {
-	p := f.Props
-	if f.Kind != geo.Unit || q.Dispatchable != nil && p.Bool("dispatchable") != *q.Dispatchable ||
-		q.Status != "" && p.Text("status") != q.Status || q.Agency != "" && p.Text("agency") != q.Agency || q.Type != "" && p.Text("type") != q.Type {
-		return false
-	}
-	if len(q.Capability) > 0 {
-		has := p.Texts("capabilities")
-		for _, c := range q.Capability {
-			if !slices.Contains(has, c) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // answerByRoad answers who is there first.
 func (a *API) answerByRoad(w http.ResponseWriter, r *http.Request, q *question) error {
 	view, ways, err := a.ways(r.Context())
@@ -103,25 +85,22 @@ type roadSearch struct {
 	stale, unplaced, unreachable int
 }
 
-// tooOld tells whether a unit fell silent since the roads were worked in.
-func (s *roadSearch) tooOld(f *geo.Feature, x geo.Fix) bool {
-	age := s.q.Now - x.Time
-	if age < geo.Millis(s.API.stale.least.Milliseconds()) {
-		return false // younger than any limit: no need to look at its type
-	}
-	after := geo.Millis(s.API.stale.after(f).Milliseconds())
-	return after > 0 && age >= after
+// asked tells whether the question is about a unit, and whether its fix still counts:
+// it may have fallen silent since the roads were worked in.
+func (s *roadSearch) asked(f *geo.Feature, x geo.Fix) bool {
+	t := s.traitsOf(f)
+	return s.q.fits(t) && (t.staleAfter <= 0 || s.q.Now-x.Time < t.staleAfter)
 }
 
 // run finds the rows, at most K, in order.
 func (s *roadSearch) run() []row {
 	for _, id := range s.ways.Stale() {
-		if f, _, ok := s.view.Peek(id); ok && s.q.fits(f) {
+		if f, _, ok := s.view.Peek(id); ok && s.q.fits(s.traitsOf(f)) {
 			s.stale++
 		}
 	}
 	for _, id := range s.ways.Unplaced() {
-		if f, _, ok := s.view.Peek(id); ok && s.q.fits(f) {
+		if f, _, ok := s.view.Peek(id); ok && s.q.fits(s.traitsOf(f)) {
 			s.unplaced++
 		}
 	}
@@ -168,7 +147,7 @@ func (s *roadSearch) profiles() []roads.ProfileID {
 func (s *roadSearch) byRoad(p roads.ProfileID, to roads.Stop) []row {
 	match := func(id uint32) bool {
 		f, x, ok := s.view.Peek(geo.ID(id))
-		if !ok || !s.q.fits(f) || s.tooOld(f, x) {
+		if !ok || !s.asked(f, x) {
 			return false
 		}
 		return s.q.MaxDistance == 0 || geo.Distance(x.At, s.q.At) <= s.q.MaxDistance // no road is shorter than the line
@@ -181,8 +160,7 @@ func (s *roadSearch) byRoad(p roads.ProfileID, to roads.Stop) []row {
 			if !ok {
 				continue
 			}
-			m := s.Reach.Kind(f.Props.Text("type"))
-			r := row{f: f, means: m, cost: n.Cost, road: true, metres: nan}
+			r := row{f: f, means: s.traitsOf(f).means, cost: n.Cost, road: true, metres: nan}
 			if s.q.MaxDistance > 0 {
 				if s.measure(&r); r.metres > s.q.MaxDistance {
 					continue
@@ -223,10 +201,10 @@ func (s *roadSearch) byLine(byRoad []row) []row {
 	var rows []row // the first K, in order
 	add := func(id geo.ID) {
 		f, x, ok := s.view.Peek(id)
-		if !ok || !x.Placed() || found[id] || !s.q.fits(f) || s.tooOld(f, x) {
+		if !ok || !x.Placed() || found[id] || !s.asked(f, x) {
 			return
 		}
-		m := s.Reach.Kind(f.Props.Text("type"))
+		m := s.traitsOf(f).means
 		r := row{f: f, means: m, cost: never, metres: geo.Distance(x.At, s.q.At), off: m.Way == fixtures.WayRoad}
 		if s.q.MaxDistance > 0 && r.metres > s.q.MaxDistance {
 			return
@@ -249,7 +227,7 @@ func (s *roadSearch) byLine(byRoad []row) []row {
 	if len(s.off) > 0 {
 		aside := s.ways.Aside()
 		for f := range s.view.All(geo.Unit) {
-			m := s.Reach.Kind(f.Props.Text("type"))
+			m := s.traitsOf(f).means
 			if _, twice := slices.BinarySearch(aside, f.ID); !twice && m.Way == fixtures.WayRoad && slices.Contains(s.off, m.Profile) {
 				add(f.ID)
 			}
@@ -269,7 +247,7 @@ func (s *roadSearch) count(rows []row) {
 		found[rows[i].f.ID] = true
 	}
 	for f := range s.view.All(geo.Unit) {
-		if found[f.ID] || !f.Fix.Placed() || !s.q.fits(f) || s.tooOld(f, f.Fix) {
+		if found[f.ID] || !f.Fix.Placed() || !s.asked(f, f.Fix) {
 			continue
 		}
 		if s.q.MaxDistance > 0 && geo.Distance(f.Fix.At, s.q.At) > s.q.MaxDistance {
