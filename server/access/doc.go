@@ -12,7 +12,7 @@
 //	request.go           commands and calls of openapi.yaml as actions
 //	signin.go            the Gate: sign-in, step-up, enrolment; who asks
 //	accounts.go          people          register.go   the records they are made of
-//	sessions.go          who is in       cookies.go    how a browser says so
+//	sessions.go store.go who is in       cookies.go    how a browser says so
 //	password.go limiter.go totp.go       how a person proves who they are
 //	tokens.go patterns.go                programs, and the ids that they move
 //	devices.go                           walls
@@ -23,6 +23,7 @@
 //
 //	reg, err := access.OpenRegister(dataDir, sealer)          // holds the file; ErrLocked: ask the running server
 //	tokens, err := access.OpenTokens(dataDir)
+//	store, err := access.OpenFileStore(dataDir)               // or one of a cluster
 //	gate, err := access.OpenGate(ctx, reg, tokens, store, log, tell)
 //	go gate.Run(ctx)
 //	if reg.State().Empty() { link, err := reg.IssueSetup(ctx, act, 24*time.Hour) … }   // printed once
@@ -35,7 +36,9 @@
 //     only [MayGoBare] requests may bring or get a session.
 //  2. http.CrossOriginProtection, as before: SameSite is not the only guard.
 //  3. c, err := [CredentialsOf](r, secure, from); for /feeds/…/{token} c.Token is that
-//     of the path. An error is 401, and so is one of p, err := gate.[Gate.Identify](ctx, c).
+//     of the path. p, err := gate.[Gate.Identify](ctx, c). An error of either is 401,
+//     but [ErrNoSession]: a browser whose session is over goes on as [Nobody](from),
+//     or it could not load the page to sign in.
 //  4. action, kind, ok := [OperationAction](operationId). Not ok is 403. Calls that name
 //     no feature: d := [Allow](p, action, Target{}). Reads of features go to 5,
 //     commands to 6, fixes to 7.
@@ -63,7 +66,7 @@
 //	func(f *geo.Feature) *geo.Feature { return see.Show(f, facts.Target(f)) }
 //
 // which depends on the feature and the policy only, as the law of audiences wants. A
-// screen that is alive calls gate.Sessions.Touch now and then. An audience is opened
+// socket whose screen answers calls gate.Sessions.Touch about once a minute. An audience is opened
 // when somebody first asks for it.
 //
 // Signing in:

@@ -365,8 +365,8 @@ func within(p Principal, s Scope, t Target) bool {
 		return t.Kind == geo.Shelter && t.Key != "" && slices.Contains(p.Shelters, t.Key)
 	case OwnIDs:
 		return (p.Feed == "" || t.Feed == "" || p.Feed == t.Feed) && p.IDs.Match(t.Key)
-	case OwnAccount:
-		return (t.Account == "" || t.Account == p.Account) && (t.Session == "" || t.Session == p.Session || t.Account != "")
+	case OwnAccount: // a program has none
+		return p.Session != "" && (t.Account == "" || t.Account == p.Account) && (t.Session == "" || t.Session == p.Session || t.Account != "")
 	}
 	return false
 }

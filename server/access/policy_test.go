@@ -405,6 +405,9 @@ func TestNever(t *testing.T) {
 					if d.Allowed != (d.Code == Allowed) || !d.Allowed && (d.Code == "" || d.Reason == "") {
 						t.Errorf("%s %s: decision %+v", p.Role, a, d)
 					}
+					if slices.Contains([]Action{SelfRead, SignOut, StepUpAct}, a) && Allow(tokened, a, Target{}).Allowed {
+						t.Errorf("a program of the role %s has a %s", p.Role, a)
+					}
 					if i.Dangerous && Allow(tokened, a, tg).Allowed {
 						t.Errorf("a program of the role %s does the dangerous %s", p.Role, a)
 					}
@@ -479,6 +482,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"a sensitive incident does not exist":           {someone(Viewer), FeatureRead, Target{Kind: geo.Incident, Sensitive: true}, Hidden},
 		"an incident of others does not exist":          {someone(AgencyOfficer), FeatureRead, theirs(geo.Incident), Hidden},
 		"a call does not exist":                         {someone(Wall), FeatureRead, mine(geo.Call), Hidden},
+		"who does not see it does not write it":         {someone(FeedProgram), FeatureCreate, Target{Kind: geo.Unit, Key: "E7", Sensitive: true}, Hidden},
 		"a feed's other feed":                           {someone(FeedProgram), FixReport, Target{Key: "E7", Feed: "owntracks"}, NotOwn},
 		"a feed's unit":                                 {someone(FeedProgram), FixReport, Target{Key: "E7", Feed: "osmand"}, Allowed},
 		"a feed's other unit":                           {someone(FeedProgram), FixReport, Target{Key: "M1", Feed: "osmand"}, NotOwn},

@@ -312,12 +312,7 @@ func OpenRegister(dir string, seal Sealer) (_ *Register, err error) {
 	if err := f.Truncate(size); err != nil {
 		return nil, fmt.Errorf("cut an unfinished line of %s: %w", path, err)
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open the data folder: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil { // the name must outlive a power cut as well
+	if err := syncFolder(dir); err != nil { // the name must outlive a power cut as well
 		return nil, fmt.Errorf("sync the data folder: %w", err)
 	}
 	g, err := NewRegister(records, &file{f: f, size: size}, seal)

@@ -203,12 +203,7 @@ func (s *Sessions) Find(ctx context.Context, now time.Time, text string) (Sessio
 		s.forget(ctx, over)
 		return Session{}, ErrNoSession
 	}
-	x.Seen = now.UTC().Round(0)
-	out := *x
-	due := now.Sub(s.written[x.ID]) >= seenEvery
-	if due {
-		s.written[x.ID] = now
-	}
+	out, due := s.seenLocked(x, now)
 	s.mu.Unlock()
 	if due {
 		s.keep(ctx, out)
@@ -216,13 +211,30 @@ func (s *Sessions) Find(ctx context.Context, now time.Time, text string) (Sessio
 	return out, nil
 }
 
-// Touch notes a sign of life of a session that has a socket open.
-func (s *Sessions) Touch(now time.Time, id string) {
+// Touch notes a sign of life of a session that has a socket open. A wall may give no
+// other for months, so it is written down as well.
+func (s *Sessions) Touch(ctx context.Context, now time.Time, id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.byID[id]; x != nil && x.alive(now) {
-		x.Seen = now.UTC().Round(0)
+	x := s.byID[id]
+	if x == nil || !x.alive(now) {
+		s.mu.Unlock()
+		return
 	}
+	out, due := s.seenLocked(x, now)
+	s.mu.Unlock()
+	if due {
+		s.keep(ctx, out)
+	}
+}
+
+// seenLocked notes a sign of life, and says whether it is due to be written.
+func (s *Sessions) seenLocked(x *Session, now time.Time) (Session, bool) {
+	x.Seen = now.UTC().Round(0)
+	due := now.Sub(s.written[x.ID]) >= seenEvery
+	if due {
+		s.written[x.ID] = now
+	}
+	return *x, due
 }
 
 // Rotate gives a session a new secret; the one before is worth nothing from then

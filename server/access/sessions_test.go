@@ -78,6 +78,23 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
+// A wall that only has its socket open for a year outlives a restart on its last day.
+func TestAWallOutlivesARestartAfterMonths(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &shelf{}
+		s := newSessions(t, store)
+		text, x := s.Begin(t.Context(), time.Now(), Session{Device: "d", Role: Wall}, "")
+		for range 364 {
+			time.Sleep(24 * time.Hour)
+			s.Touch(t.Context(), time.Now(), x.ID)
+		}
+		if _, err := newSessions(t, store).Find(t.Context(), time.Now(), text); err != nil {
+			t.Error(err)
+		}
+		s.Touch(t.Context(), time.Now(), "nobody")
+	})
+}
+
 func TestASecretIsNowhere(t *testing.T) {
 	store := &shelf{}
 	s := newSessions(t, store)

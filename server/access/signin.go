@@ -27,7 +27,7 @@ type Gate struct {
 // not among them: they are records.
 type Event struct {
 	Type    string // one of the Event… names
-	Account string // its name as it was typed, or the name of a token or device
+	Account string // its name, or that of a token or device; empty when there is none
 	Session string // id
 	From    string
 	At      time.Time
@@ -184,7 +184,9 @@ func (g *Gate) prove(ctx context.Context, name string, in SignIn) (Account, Try,
 	a, known := g.Register.State().Named(name)
 	hash := ""
 	if known && !a.Disabled {
-		hash = g.Register.hashOf(a)
+		if hash = g.Register.hashOf(a); hash == "" {
+			g.Log.Error("the password of an account cannot be opened: its key is missing; an admin has to set a new one", "account", a.Name)
+		}
 	}
 	right, upgrade, err := g.Hasher.Verify(ctx, hash, in.Password, try.Trusted)
 	if err != nil {
@@ -194,7 +196,8 @@ func (g *Gate) prove(ctx context.Context, name string, in SignIn) (Account, Try,
 	if !right {
 		now := time.Now()
 		try.Failed(now)
-		g.Tell(Event{Type: EventRefused, Account: clip(name, 64), From: in.From, At: now})
+		// What was typed as a name and is none may be a password: it is not told.
+		g.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: now})
 		return a, try, ErrSignIn
 	}
 	if err := g.second(ctx, a, in, try); err != nil {

@@ -3,7 +3,7 @@ package access
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6238 with SHA-1 is what every authenticator app speaks; HMAC-SHA-1 is not broken
+	"crypto/sha1" // what every authenticator app speaks; HMAC-SHA-1 is not broken
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
