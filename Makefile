@@ -39,7 +39,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 # The demo city: Wilmington, Delaware, cut from the OpenStreetMap extract that
 # the Go module of the PBF reader carries as test data.
-$(CITY)/city.json: | bin/rasad
+$(CITY)/city.json: $(filter-out %_test.go,$(wildcard geo/city/*.go geo/city/demo/* geo/roads/build.go geo/roads/file.go geo/roads/cch_order.go geo/coverage/demand.go geo/coverage/file.go)) | bin/rasad
 	dir=$$($(GO) mod download -json $(OSM_MODULE) | sed -n 's/^.*"Dir": "\(.*\)".*/\1/p') && \
 	bin/rasad city build "$$dir/testdata/delaware-latest.osm.pbf" --bbox=$(DEMO_BBOX) --name Wilmington --time-zone America/New_York --overlay geo/city/demo/wilmington.csv --out $(CITY)
 
