@@ -523,7 +523,18 @@ func (s *simulation) blur(v *vehicle) geo.LngLat {
 func (s *simulation) somewhere(spread float64) place {
 	lng, lat := s.center.Degrees()
 	reach := 0.12 * spread // degrees: about 13 km times spread
-	return s.snapDegrees(lng+s.rng.NormFloat64()*reach/math.Cos(lat*math.Pi/180), lat+s.rng.NormFloat64()*reach)
+	for try := 0; ; try++ {
+		x, y := lng+s.rng.NormFloat64()*reach/math.Cos(lat*math.Pi/180), lat+s.rng.NormFloat64()*reach
+		// Where people are, streets are near and have names; across the river they do not.
+		at, err := geo.At(x, y)
+		if s.router == nil || err != nil || try == 50 {
+			return s.snapDegrees(x, y)
+		}
+		graph := s.router.Graph()
+		if on := graph.Snap(at, math.NaN(), 400, nil); len(on) > 0 && graph.Name(on[0].Edge, "") != "" {
+			return place{on[0].At, on[0].Edge}
+		}
+	}
 }
 
 func (s *simulation) near(p place, metres float64) place {
