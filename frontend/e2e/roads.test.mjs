@@ -153,6 +153,7 @@ test('a closure is drawn, withdrawn and brought back without a mouse, and the wa
   const wall = await openPage(browser, `${server.base}/wall?lang=fa&theme=night`, { width: 1024, height: 576 });
   const { page, bad, close } = await openPage(browser, `${server.base}/console?lang=fa&theme=night`, { width: 1280, height: 800 });
   await isLive(page);
+  await page.locator('[data-testid="incident-row"][data-key="BRIDGE"]').waitFor();
   await page.keyboard.press('w'); // the incident that waits for a unit
   await until('the list', async () => (await order(page)).length === 2, 20_000);
   await page.keyboard.press('b');
