@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -130,7 +129,6 @@ type Hub struct {
 
 	readersMu sync.Mutex // taken after mu, if both
 	readers   []*Subscription
-	bells     []chan struct{}
 }
 
 // hubHead is what every reader looks at first.
@@ -277,26 +275,6 @@ func (h *Hub) wake(sort int32) {
 		if s.want.Load() >= sort {
 			s.wake()
 		}
-	}
-	for _, b := range h.bells {
-		select {
-		case b <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// Bell rings when there is news for readers who poll: a frame, another status,
-// the end. One ring may stand for several; stop gives the bell back.
-func (h *Hub) Bell() (rings <-chan struct{}, stop func()) {
-	b := make(chan struct{}, 1)
-	h.readersMu.Lock()
-	defer h.readersMu.Unlock()
-	h.bells = append(h.bells, b)
-	return b, func() {
-		h.readersMu.Lock()
-		defer h.readersMu.Unlock()
-		h.bells = slices.DeleteFunc(h.bells, func(x chan struct{}) bool { return x == b })
 	}
 }
 

@@ -149,18 +149,6 @@ func (s *Subscription) Next(ctx context.Context) (*Frame, error) {
 	}
 }
 
-// Poll is Next for a caller who looks after many readers and must not wait for
-// one: the frame that is due, or none and when to ask again at the latest. The
-// hub's [Hub.Bell] rings before that when there is news. It is for the goroutine
-// that would call Next, and returns the cause that the hub was closed with.
-func (s *Subscription) Poll(now time.Time) (f *Frame, until time.Time, err error) {
-	f, _, until, err = s.step(now)
-	if f != nil {
-		s.hub.m.delivered.Inc()
-	}
-	return f, until, err
-}
-
 // arm makes the timer go off at until or before. Most often it is set already,
 // for the next heartbeat.
 func (s *Subscription) arm(now, until time.Time) {

@@ -82,8 +82,6 @@ type Sealer interface {
 // Hub is where live frames come from.
 type Hub interface {
 	Subscribe(from streams.Resume, every time.Duration) *streams.Subscription
-	// Bell rings when subscriptions that are polled have news.
-	Bell() (rings <-chan struct{}, stop func())
 }
 
 // Feed is an adapter behind a path: bytes in, reports out.

@@ -22,7 +22,6 @@ type metrics struct {
 	frames         *prometheus.CounterVec
 	frameBytes     *prometheus.CounterVec
 	writeSeconds   prometheus.Histogram
-	sweepSeconds   prometheus.Histogram
 	upward         *prometheus.CounterVec
 	encodes        *prometheus.CounterVec
 }
@@ -47,14 +46,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		frames:         prometheus.NewCounterVec(counter("rasad_ws_frames_total", "Frames written, by subprotocol."), []string{"protocol"}),
 		frameBytes:     prometheus.NewCounterVec(counter("rasad_ws_bytes_total", "Bytes of frames written, by subprotocol."), []string{"protocol"}),
 		writeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "rasad_ws_write_seconds",
-			Help: "Time that writing a frame took to a socket that has a goroutine of its own: its first frames, replay, TLS, a slow screen.", Buckets: []float64{.00001, .00005, .0001, .0005, .001, .01, .1, 1, 10}}),
-		sweepSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "rasad_ws_sweep_seconds",
-			Help: "Time that a sweeper took to give all its sockets what is due.", Buckets: []float64{.00001, .0001, .001, .005, .01, .025, .05, .1, .25, 1}}),
+			Help: "Time that writing a frame to one socket took.", Buckets: []float64{.00001, .00005, .0001, .0005, .001, .01, .1, 1, 10}}),
 		upward:  prometheus.NewCounterVec(counter("rasad_ws_upward_total", "Messages of screens, by kind."), []string{"kind"}),
 		encodes: prometheus.NewCounterVec(counter("rasad_ws_encodes_total", "Frames encoded for sockets; beside rasad_ws_frames_total this is how well bytes are shared."), []string{"protocol"}),
 	}
 	reg.MustRegister(m.seconds, m.nearest, m.problems, m.panics, m.feedMessages, m.feedSeconds, m.sockets,
-		m.socketsRefused, m.socketsClosed, m.frames, m.frameBytes, m.writeSeconds, m.sweepSeconds, m.upward, m.encodes)
+		m.socketsRefused, m.socketsClosed, m.frames, m.frameBytes, m.writeSeconds, m.upward, m.encodes)
 	return m
 }
 

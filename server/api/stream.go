@@ -12,13 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -67,11 +65,8 @@ type sockets struct {
 	upgrader websocket.Upgrader
 	prepared preparedFrames
 	players  chan struct{}
-	sweepers []*sweeper
-	sweeping sync.WaitGroup
 
 	mu      sync.Mutex
-	turns   int // of the sweepers, for the next socket
 	open    map[*socket]struct{}
 	making  int // being upgraded
 	closing bool
@@ -89,9 +84,6 @@ func newSockets(a *API) *sockets {
 		players = playersMaxDefault
 	}
 	s.players = make(chan struct{}, players)
-	for range runtime.GOMAXPROCS(0) {
-		s.sweepers = append(s.sweepers, newSweeper(s))
-	}
 	s.upgrader = websocket.Upgrader{
 		HandshakeTimeout: handshakeWait,
 		ReadBufferSize:   socketReadBytes,
@@ -231,19 +223,13 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	c.Response().Status = http.StatusSwitchingProtocols
 	c.Response().Committed = true
 
-	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}, release: func() {}}
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
+	}
+	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}}
 	if conn.Subprotocol() != protocolPB {
 		k.protocol = protocolJSON
 	}
-	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
-		k.raw, _ = tcp.SyscallConn()
-	}
-	// What gorilla answers by itself must not fall between the parts of a message.
-	conn.SetPingHandler(func(data string) error { return k.answer(websocket.PongMessage, []byte(data)) })
-	conn.SetCloseHandler(func(code int, _ string) error {
-		return k.answer(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
-	})
 	k.next = k.live(b.resume)
 	if b.replay {
 		k.next = k.replay(b.at, b.speed)
@@ -251,8 +237,6 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	s.mu.Lock()
 	s.making--
 	s.open[k] = struct{}{}
-	k.sweeper = s.sweepers[s.turns%len(s.sweepers)]
-	s.turns++
 	if s.closing { // since the check above
 		k.conclude(restart())
 	}
@@ -262,18 +246,6 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	go k.read()
 	go k.write()
 	return nil
-}
-
-// answer writes the control message that the protocol wants.
-func (k *socket) answer(kind int, data []byte) error {
-	k.writing.Lock()
-	defer k.writing.Unlock()
-	return k.control(kind, data)
-}
-
-// control writes a control message; the caller holds writing.
-func (k *socket) control(kind int, data []byte) error {
-	return cmp.Or(k.conn.WriteControl(kind, data, time.Now().Add(writeWait)), k.conn.SetWriteDeadline(time.Time{}))
 }
 
 // close tells every socket to come back, spread over restartSpread, and waits for
@@ -286,14 +258,7 @@ func (s *sockets) close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		for _, w := range s.sweepers {
-			w.stop()
-		}
-		s.sweeping.Wait()
-		close(done)
-	}()
+	go func() { s.wg.Wait(); close(done) }()
 	select {
 	case <-done:
 		return nil
@@ -328,14 +293,10 @@ func busy() ending {
 	return ending{websocket.CloseTryAgainLater, inSeconds(busyDelay + rand.N(busyDelay)), "1013"}
 }
 
-// socket is one open connection. A goroutine reads. Another writes what may take
-// time: first frames, replays, to screens that are slow, through TLS. A socket that
-// keeps up is parked: then its sweeper writes, and there is no second goroutine.
+// socket is one open connection. Two goroutines serve it: one reads, one writes.
 type socket struct {
 	s        *sockets
 	conn     *websocket.Conn
-	raw      syscall.RawConn // nil when the connection is not plain TCP
-	sweeper  *sweeper
 	protocol string
 	ended    atomic.Pointer[ending]
 
@@ -345,16 +306,8 @@ type socket struct {
 	every  time.Duration
 	sub    *streams.Subscription // while live
 	player *streams.Player       // while replaying
-	parked bool                  // the sweeper writes
-	swept  bool                  // the sweeper has it on its list
-	ask    time.Time             // of the sweeper: look again then at the latest
 
-	// Of the writing goroutine; there is none while the socket is parked.
-	src     streams.Source
-	ctx     context.Context
-	release func()
-
-	writing sync.Mutex // one writer at a time, and whole messages
+	writing sync.Mutex // one writer at a time, as gorilla wants it
 	last    standing
 	echo    uint32 // asked before the first frame was out
 	pinged  time.Time
@@ -413,17 +366,7 @@ func (k *socket) turn(next starter) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next = next
-	k.fetch()
-}
-
-// fetch calls the writing goroutine back to what has changed, from its wait or
-// from where the socket is parked. The caller holds mu.
-func (k *socket) fetch() {
 	k.cut()
-	if k.parked {
-		k.parked = false
-		go k.write()
-	}
 }
 
 // conclude ends the socket; the first reason counts.
@@ -431,51 +374,54 @@ func (k *socket) conclude(e ending) {
 	if k.ended.CompareAndSwap(nil, &e) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.fetch()
+		k.cut()
 	}
 }
 
-// write takes frames from the source and writes them, until the socket is parked or
-// ends. In the end it closes the connection.
+// write takes frames from the source and writes them, until the socket ends. It
+// owns the connection and closes it.
 func (k *socket) write() {
+	release := func() {}
+	defer func() {
+		release()
+		k.finish()
+	}()
+	var src streams.Source
+	var ctx context.Context
 	for {
 		k.mu.Lock()
 		if k.ended.Load() != nil { // asked under mu: from here on conclude cuts what is begun here
 			k.mu.Unlock()
-			break
+			return
 		}
 		start := k.next
 		if start != nil {
 			k.next = nil
 			k.cut()
-			k.ctx, k.cut = context.WithCancel(context.Background())
+			ctx, k.cut = context.WithCancel(context.Background())
 		}
 		k.mu.Unlock()
 		if start != nil {
-			k.release()
-			k.release = func() {}
-			src, free, err := start(k.ctx)
+			release()
+			release = func() {}
+			next, free, err := start(ctx)
 			if err != nil {
 				k.conclude(k.reasonOf(err))
-				break
+				return
 			}
-			k.src, k.release = src, free
+			src, release = next, free
 		}
-		f, err := k.src.Next(k.ctx)
+		f, err := src.Next(ctx)
 		switch {
 		case err == nil:
 			if err := k.send(f); err != nil {
 				k.conclude(broken(err))
-			} else if k.park() {
-				return
 			}
-		case k.ctx.Err() != nil: // the socket ends, or another source is wanted
+		case ctx.Err() != nil: // the socket ends, or another source is wanted
 		default:
 			k.conclude(k.reasonOf(err))
 		}
 	}
-	k.release()
-	k.finish()
 }
 
 // reasonOf says how a socket ends whose source failed.
@@ -510,9 +456,7 @@ func (k *socket) finish() {
 	k.conclude(ending{label: "gone"})
 	e := k.ended.Load()
 	if e.code != 0 {
-		k.writing.Lock()
 		k.farewell(*e)
-		k.writing.Unlock()
 	}
 	_ = k.conn.Close()
 	m := k.s.api.metrics
@@ -543,10 +487,13 @@ func (k *socket) farewell(e ending) {
 
 // send writes a frame. Those who get the same frame get the same bytes.
 func (k *socket) send(f *streams.Frame) error {
-	e := k.s.prepared.of(f).message(k)
+	pm, size, err := k.s.prepared.of(f).message(k)
+	if err != nil {
+		return err
+	}
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	if err := k.put(e); err != nil {
+	if err := k.put(pm, size); err != nil {
 		return err
 	}
 	k.note(f)
@@ -556,47 +503,27 @@ func (k *socket) send(f *streams.Frame) error {
 	return nil
 }
 
-// patience is until when a frame that is sent now must have reached the kernel.
-func patience(now time.Time, size int) time.Time {
-	return now.Add(writeWait + time.Duration(size)*time.Second/writeBytesASec)
-}
-
 // put writes a prepared message; the caller holds writing.
-func (k *socket) put(e *encoded) error {
-	if e.err != nil {
-		return e.err
-	}
+func (k *socket) put(pm *websocket.PreparedMessage, size int) error {
 	start := time.Now()
-	if err := k.conn.SetWriteDeadline(patience(start, e.size)); err != nil {
+	if err := k.conn.SetWriteDeadline(start.Add(writeWait + time.Duration(size)*time.Second/writeBytesASec)); err != nil {
 		return err
 	}
-	if err := k.conn.WritePreparedMessage(e.pm); err != nil {
-		return err
-	}
-	if err := k.conn.SetWriteDeadline(time.Time{}); err != nil { // it would fail the sweeper's writes
+	if err := k.conn.WritePreparedMessage(pm); err != nil {
 		return err
 	}
 	m := k.s.api.metrics
 	m.writeSeconds.Observe(time.Since(start).Seconds())
 	m.frames.WithLabelValues(k.protocol).Inc()
-	m.frameBytes.WithLabelValues(k.protocol).Add(float64(e.size))
-	if k.pingDue(start) {
-		return k.control(websocket.PingMessage, nil)
+	m.frameBytes.WithLabelValues(k.protocol).Add(float64(size))
+	if k.pinged.IsZero() {
+		k.pinged = start
+	}
+	if start.Sub(k.pinged) >= pingEvery { // heartbeats bring us here every second
+		k.pinged = start
+		return k.conn.WriteControl(websocket.PingMessage, nil, start.Add(writeWait))
 	}
 	return nil
-}
-
-// pingDue tells whether a ping goes out with what is written now: heartbeats bring
-// us here every second. The caller holds writing.
-func (k *socket) pingDue(now time.Time) bool {
-	if k.pinged.IsZero() {
-		k.pinged = now
-	}
-	if now.Sub(k.pinged) < pingEvery {
-		return false
-	}
-	k.pinged = now
-	return true
 }
 
 // standing is what a heartbeat of one socket has to say: where its screen stands.
@@ -643,7 +570,11 @@ func (k *socket) beat() error {
 	k.echo = 0
 	one := preparedFrame{frame: &streams.Frame{V: streams.FormatVersion, World: at.world, Epoch: at.epoch,
 		Base: at.seq, Seq: at.seq, Time: at.time, State: at.state, Status: &st}}
-	return k.put(one.message(k))
+	pm, size, err := one.message(k)
+	if err != nil {
+		return err
+	}
+	return k.put(pm, size)
 }
 
 // upward is a message of a screen. Unknown members are ignored, so that a newer
@@ -825,11 +756,10 @@ type preparedFrame struct {
 }
 
 type encoded struct {
-	once  sync.Once
-	bytes []byte // a whole WebSocket message
-	pm    *websocket.PreparedMessage
-	size  int // of the frame
-	err   error
+	once sync.Once
+	pm   *websocket.PreparedMessage
+	size int
+	err  error
 }
 
 // of returns the messages of a frame.
@@ -861,7 +791,7 @@ func (p *preparedFrames) sweep() {
 }
 
 // message encodes the frame for the protocol of a socket, once.
-func (p *preparedFrame) message(k *socket) *encoded {
+func (p *preparedFrame) message(k *socket) (*websocket.PreparedMessage, int, error) {
 	e, kind := &p.pb, websocket.BinaryMessage
 	if k.protocol == protocolJSON {
 		e, kind = &p.text, websocket.TextMessage
@@ -875,8 +805,7 @@ func (p *preparedFrame) message(k *socket) *encoded {
 			b = p.frame.Wire()
 		}
 		e.size = len(b)
-		e.bytes = whole(kind, b)
 		e.pm, e.err = websocket.NewPreparedMessage(kind, b)
 	})
-	return e
+	return e.pm, e.size, e.err
 }
