@@ -2,9 +2,6 @@ package roads
 
 // What others may know of a router besides its answers.
 
-// Profiles is how many profiles the router has: their ids are 0 to one less.
-func (r *Router) Profiles() int { return len(r.profiles) }
-
 // Differs gives the edges that two routers of one graph close or slow in different ways.
 func (r *Router) Differs(from *Router) []EdgeID { return differing(from.changes, r.changes) }
 
