@@ -360,3 +360,41 @@ func TestClosedJournal(t *testing.T) {
 		t.Errorf("got %v, want %v", err, ErrJournalClosed)
 	}
 }
+
+// The power fails while NATS makes the first stream: its folder is there, the
+// checksum beside its configuration is not. What is recorded after that start
+// must be found by the next.
+func TestHalfMadeStream(t *testing.T) {
+	o := testOptions(t.TempDir())
+	j, _, _ := mustOpen(t, o)
+	epoch := j.Epoch()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := openMark(filepath.Join(o.Dir, "live.mark"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := m.now
+	before.seq, before.hash = before.begin-1, before.anchor
+	if err := errors.Join(m.setBoth(before), m.close()); err != nil {
+		t.Fatal(err)
+	}
+	dir := streamDir(filepath.Join(o.Dir, "nats"), streamName("live", epoch))
+	if err := errors.Join(os.Remove(filepath.Join(dir, "meta.sum")), os.RemoveAll(filepath.Join(dir, "msgs"))); err != nil {
+		t.Fatal(err)
+	}
+	j, w, r := mustOpen(t, o)
+	healthy(t, r)
+	s := newScribe(j, w, 7)
+	s.write(t, 5)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, _, r = mustOpen(t, o)
+	healthy(t, r)
+	if j.Epoch() != epoch {
+		t.Errorf("the epoch is %s, want %s", j.Epoch(), epoch)
+	}
+	sameFrames(t, j, s)
+}

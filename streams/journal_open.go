@@ -244,7 +244,15 @@ func (c *recovery) restore(ctx context.Context) error {
 	case stream == nil && c.mark.seq >= c.mark.begin:
 		why = errors.New("it is missing")
 	case stream == nil:
-		// The crash came between the mark of a new epoch and its stream.
+		// The crash came between the mark of a new epoch and its stream, or while
+		// NATS made it. It would take what it finds of a half-made stream for
+		// granted, write no checksum beside it, and not know the stream at the
+		// next start; nothing in it was acknowledged.
+		if j.embedded() {
+			if err := os.RemoveAll(streamDir(filepath.Join(j.o.Dir, "nats"), streamName(j.o.World, epoch))); err != nil {
+				return err
+			}
+		}
 		if err := c.makeStream(ctx, c.mark); err != nil {
 			return err
 		}

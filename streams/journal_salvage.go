@@ -31,11 +31,16 @@ type block struct {
 	held  []byte
 }
 
+// streamDir is where the embedded server, whose store is given, keeps a stream.
+func streamDir(store, stream string) string {
+	return filepath.Join(store, "jetstream", "$G", "streams", stream)
+}
+
 // holdBlocks lists the block files of a stream in the embedded server's store,
 // newest first, and holds the bytes of the last ones. Without a stream there is
 // nothing to hold.
 func holdBlocks(store, stream string) []block {
-	paths, err := filepath.Glob(filepath.Join(store, "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
+	paths, err := filepath.Glob(filepath.Join(streamDir(store, stream), "msgs", "*.blk"))
 	if err != nil {
 		return nil
 	}
