@@ -6,10 +6,17 @@ import { describe, expect, test } from "vitest";
 const frontend = join(import.meta.dirname, "../..");
 const languages = ["fa", "zh", "en"] as const;
 type Catalogue = Readonly<Record<string, string>>;
+// One folder for each group of screens; what they share lies beside the folders.
+const groups = ["", ...readdirSync(join(frontend, "messages"), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))];
 const catalogues = Object.fromEntries(
   languages.map((language) => {
-    const all = JSON.parse(readFileSync(join(frontend, "messages", `${language}.json`), "utf8")) as Record<string, string>;
-    delete all["$schema"];
+    const all: Record<string, string> = {};
+    for (const group of groups) {
+      const some = JSON.parse(readFileSync(join(frontend, "messages", group, `${language}.json`), "utf8")) as Record<string, string>;
+      delete some["$schema"];
+      for (const key of Object.keys(some)) if (key in all) throw new Error(`${key} stands in two catalogues`);
+      Object.assign(all, some);
+    }
     return [language, all];
   }),
 ) as Record<(typeof languages)[number], Catalogue>;
