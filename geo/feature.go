@@ -42,6 +42,13 @@ const (
 	Feed       Kind = "feed"
 	Coverage   Kind = "coverage" // what the standards of cover come to
 	Void       Kind = "void"     // a zone that no unit of a capability reaches in time
+
+	// What people say of the city as a whole, see the facts of server/dispatch.
+	Situation Kind = "situation" // the line that a person wrote above all numbers
+	Response  Kind = "response"  // the response level
+	Figure    Kind = "figure"    // a number with its source, person and time
+	Decision  Kind = "decision"  // something that is to be decided, or was
+	Layout    Kind = "layout"    // what a wall shows
 )
 
 // Indexed tells whether features of the kind answer box queries.

@@ -140,15 +140,38 @@
 //	feed.silent   {"feed", "since"}  RFC 3339                 answers the feed
 //	feed.back     {"feed"}                                    answers the feed
 //
+// Facts are what people say of the city as a whole. Each is a feature without a
+// place; a set writes it whole, stamps it "at" and "by", and answers it; to take one
+// away answers null. if_match is as above, moments are RFC 3339.
+//
+//	situation.set   {"text", "lang", "author"?, "until"?, "next_briefing"?, "if_match"?}   key "situation"
+//	response.set    {"level", "reason", "since"?, "plan"?, "if_match"?}                    key "response"
+//	figure.set      {"name", "value", "source", "confirmed", "as_of"?, "label"?, "unit"?, "definition"?, "if_match"?}
+//	decision.set    {"name", "text", "due"?, "owner"?, "status"?, "if_match"?}
+//	layout.set      {"name", "area", "panels", "layers", "language", "title"?, "text_scale"?, "theme"?, "tour"?,
+//	                 "part"?, "visitor"?, "devices"?, "cameras"?, "dim"?, "if_match"?}
+//	layout.show     {"device", "layout"}              answers the layout; without a layout null
+//	situation.clear, response.clear                   {"reason"?, "if_match"?}
+//	figure.remove, decision.remove, layout.remove     {"name", "reason"?, "if_match"?}
+//
+// The key of a named one is its kind, '-' and the name: "figure-injured". A figure
+// whose name the city has words for takes label, unit and definition from there, and
+// is a whole number; any other says its label. "confirmed" is confirmed, reported or
+// estimated. A figure and a response level keep the value before in "before". A
+// response level keeps "since" while it stays the same. The status of a decision is
+// open, done or dropped; the latter two are stamped "settled_at". A display is on one
+// layout: putting it on one takes it off the others.
+//
 // # Refusals
 //
 // Class and code are stable; the detail is for people.
 //
 //	Invalid   bad-args, bad-key, invalid (errors names each field), too-large (by the sequencer)
-//	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed, no-void
+//	Missing   no-unit, no-incident, no-hazard, no-shelter, no-site, no-alarm, no-feed, no-void,
+//	          no-situation, no-response, no-figure, no-decision, no-layout
 //	Conflict  key-taken, wrong-kind, rule-owned, field-owned, unit-busy, reason-needed, unit-carrying,
 //	          unit-distress, unit-not-dispatchable, unit-not-assigned, unit-assigned,
 //	          unit-needs-incident, incident-closed, incident-has-units, next-needed,
-//	          status-not-allowed, use-close, incident-full
+//	          status-not-allowed, use-close, incident-full, too-many
 //	Stale     stale (current is the feature as it is)
 package dispatch

@@ -41,6 +41,12 @@ type Policy struct {
 	ShelterStatuses []string
 	SiteTypes       []string
 
+	// Figures are the names of numbers that the city has words for.
+	Figures []string
+	// Languages, Panels and Layers are those that screens have; a layout names no
+	// others.
+	Languages, Panels, Layers []string
+
 	// VoidAfter is how long a void stands before it is an alarm.
 	VoidAfter time.Duration
 }

@@ -38,6 +38,17 @@ func Rules(p Policy) map[string]geo.Rule {
 		"coverage.note":    r.coverageNote,
 		"void.open":        r.voidOpen,
 		"void.close":       r.voidClose,
+		"situation.set":    r.situationSet,
+		"situation.clear":  takeBack(geo.Situation, "situation.clear"),
+		"response.set":     r.responseSet,
+		"response.clear":   takeBack(geo.Response, "response.clear"),
+		"figure.set":       r.figureSet,
+		"figure.remove":    takeBack(geo.Figure, "figure.remove"),
+		"decision.set":     r.decisionSet,
+		"decision.remove":  takeBack(geo.Decision, "decision.remove"),
+		"layout.set":       r.layoutSet,
+		"layout.show":      r.layoutShow,
+		"layout.remove":    takeBack(geo.Layout, "layout.remove"),
 	}
 }
 
