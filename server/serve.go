@@ -47,6 +47,9 @@ func serve(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	fmt.Fprintf(e.out, "Rasad %s\n  wall     http://%s/wall\n  console  http://%s/console\n", build, s.address, s.address)
+	if s.setup != "" {
+		fmt.Fprintf(e.out, "  setup    %s\n", s.setup)
+	}
 	return s.run(ctx)
 }
 
@@ -59,6 +62,9 @@ type server struct {
 	journal  *streams.Journal
 	heads    *streams.Heads // nil: the key cannot be read
 	sealer   *streams.Sealer
+	gate     *access.Gate
+	shut     func() // lets go of the register
+	setup    string // the one-time link, while there is no account
 	world    *geo.World
 	seq      *streams.Sequencer
 	hub      *streams.Hub
@@ -135,10 +141,18 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	undo = append(undo, func() { sealer.Close() })
 	s.sealer = sealer
 	s.openHeads(raise)
-	tokens, err := access.OpenTokens(c.Data)
-	if err != nil {
+	events := make(chan access.Event, 1024)
+	tell := func(e access.Event) {
+		select {
+		case events <- e:
+		default: // attempts by the thousand must not fill the memory
+			log.Error("an event of the gate is not in the record", "type", e.Type, "account", e.Account, "from", e.From)
+		}
+	}
+	if s.shut, err = s.openGate(ctx, tell); err != nil {
 		return nil, err
 	}
+	undo = append(undo, s.shut)
 
 	metrics := prometheus.NewRegistry()
 	simulated := c.Demo || anySimulated(world.View())
@@ -148,6 +162,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
+	rules[gateNoteName] = gateNote
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
 		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
@@ -159,7 +174,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	by := s.openWays(preset, metrics)
 	s.api, err = api.New(api.Deps{
 		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Principal: principal(tokens), Ready: journal.Probe,
+		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
 		// The journal counts in the default registry, as does the Go runtime.
 		Gather: prometheus.Gatherers{metrics, prometheus.DefaultGatherer},
@@ -171,7 +186,11 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
 	s.address = s.listener.Addr().String()
+	if s.setup, err = s.setupLink(ctx); err != nil {
+		return nil, err
+	}
 	go s.drainAlarms(ctx, alarms)
+	go s.recordEvents(ctx, events)
 	return s, nil
 }
 
@@ -193,6 +212,7 @@ func (s *server) run(ctx context.Context) error {
 	helpers.Go(func() { s.monitor.Run(helped) })
 	helpers.Go(func() { s.snapshots(helped) })
 	helpers.Go(func() { s.signHeads(helped) })
+	helpers.Go(func() { s.gate.Run(helped) })
 	enrolled := make(chan struct{})
 	helpers.Go(func() {
 		defer close(enrolled)
@@ -244,6 +264,7 @@ func (s *server) run(ctx context.Context) error {
 	if e := s.journal.Close(); e != nil && err == nil {
 		err = fmt.Errorf("close the record: %w", e)
 	}
+	s.shut()
 	s.log.Info("stopped", "seq", s.world.View().Seq())
 	return err
 }
@@ -296,6 +317,7 @@ func (s *server) snapshots(ctx context.Context) {
 
 // demo plays a day with simulated units through the public calls.
 func (s *server) demo(ctx context.Context) {
+	ctx = api.WithPrincipal(ctx, access.Principal{Name: "simulation", Role: access.Supervisor, Creates: true})
 	d := &door{base: "http://localhost", client: &http.Client{Transport: inProcess{s.api}}, router: s.router}
 	sim, err := newSimulation(ctx, d, demoUnits, 1, 1, s.log)
 	if err == nil {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"rasad/fixtures"
@@ -54,19 +57,92 @@ func (s *server) watched(name string, parse parser) parser {
 	}
 }
 
-// principal knows programs by their tokens. A call without one is somebody at
-// this machine, as long as there are no accounts; a wrong token is refused.
-func principal(tokens *access.Tokens) func(*http.Request) (geo.Principal, error) {
-	return func(r *http.Request) (geo.Principal, error) {
-		who := geo.Principal{Name: "local", Role: "admin"}
-		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-			if who, ok = tokens.Check(token); !ok {
-				return who, errors.New("the token is not one of this server")
+// openGate opens what says who may come in. It returns what closes it again.
+func (s *server) openGate(ctx context.Context, tell func(access.Event)) (close func(), err error) {
+	register, err := access.OpenRegister(s.config.Data, s.sealer)
+	if err != nil {
+		return nil, err
+	}
+	close = func() {
+		if err := register.Close(); err != nil {
+			s.log.Warn("the register of accounts was not closed", "error", err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			close()
+		}
+	}()
+	tokens, err := access.OpenTokens(s.config.Data)
+	if err != nil {
+		return nil, fmt.Errorf("open the tokens in %s: %w", s.config.Data, err)
+	}
+	store, err := access.OpenFileStore(s.config.Data)
+	if err != nil {
+		return nil, fmt.Errorf("open the sessions in %s: %w", s.config.Data, err)
+	}
+	if s.gate, err = access.OpenGate(ctx, register, tokens, store, s.log, tell); err != nil {
+		return nil, err
+	}
+	return close, nil
+}
+
+// setupLives is how long the first start's one-time link works.
+const setupLives = 24 * time.Hour
+
+// setupLink makes a one-time link as long as there is no account; empty when there
+// is one. The token stands in the fragment, which a browser sends to nobody.
+func (s *server) setupLink(ctx context.Context) (string, error) {
+	if !s.gate.Register.State().Empty() {
+		return "", nil
+	}
+	token, err := s.gate.Register.IssueSetup(ctx, access.Act{By: "system", At: time.Now()}, setupLives)
+	if err != nil {
+		return "", fmt.Errorf("make the one-time link of the first start: %w", err)
+	}
+	return "http://" + s.address + "/setup#" + token, nil
+}
+
+// recordEvents brings what happens at the gate into the record, in its own order,
+// and raises an alarm where somebody must look at it.
+func (s *server) recordEvents(ctx context.Context, events <-chan access.Event) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-events:
+			args := map[string]any{"type": e.Type, "account": e.Account, "session": e.Session, "from": e.From, "at": e.At.UTC().Format(time.RFC3339Nano), "text": e.Text}
+			if _, err := s.propose(ctx, gateNoteName, args); err != nil && ctx.Err() == nil {
+				s.log.Error("an event of the gate is not in the record", "type", e.Type, "account", e.Account, "from", e.From, "error", err)
+			}
+			if !e.Alarm {
+				continue
+			}
+			key := fmt.Sprintf("alarm:gate:%s:%x", e.Type, sha256.Sum256([]byte(e.Account)))
+			_, err := s.propose(ctx, "alarm.raise", map[string]any{"key": key[:min(len(key), 64)], "type": e.Type, "text": e.Text, "lasting": false})
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("an alarm could not be raised", "type", e.Type, "text", e.Text, "error", err)
 			}
 		}
-		who.From = r.RemoteAddr
-		return who, nil
 	}
+}
+
+// gateNoteName is the command that leaves an act of an event at the gate.
+const gateNoteName = "gate.note"
+
+// gateNote is its rule: it changes nothing and leaves an act under the event's type,
+// in the name of whom it is about.
+func gateNote(d *geo.Draft, _ geo.Principal, args json.RawMessage) (any, error) {
+	var in struct{ Type, Account, From, Text string }
+	if err := json.Unmarshal(args, &in); err != nil || in.Type == "" {
+		return nil, &geo.Refusal{Class: geo.Invalid, Code: "bad-args", Detail: "the arguments of gate.note are not as they should be"}
+	}
+	name := in.Account
+	if name == "" {
+		name = string(access.Anonymous)
+	}
+	d.Act(geo.Act{Name: "gate." + in.Type, By: geo.Principal{Name: name, From: in.From}, Why: in.Text, Args: args})
+	return nil, nil
 }
 
 // limitsOf says how fast each kind of unit can be, from the preset.

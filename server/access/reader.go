@@ -88,6 +88,12 @@ func (r Reader) Field(t Target, field string) bool {
 	return false
 }
 
+// Whole tells whether every field is seen but the personal ones.
+func (r Reader) Whole(t Target) bool {
+	_, internal := r.sees(t)
+	return internal
+}
+
 // Show returns what is seen of a feature: itself, a poorer copy with the same ID,
 // Key and Rev, or nil. Of a sealed field at most the box is seen, and not in
 // exports.

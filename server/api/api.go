@@ -40,6 +40,7 @@ import (
 	"rasad/fixtures"
 	"rasad/geo"
 	"rasad/geo/city"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -96,8 +97,6 @@ type Feed struct {
 	// Reply is the JSON body of a success when the protocol wants its own; nil:
 	// {"accepted":true}. A refusal is always {"accepted":false,"reason":…}.
 	Reply []byte
-	// Allowed decides who may use the feed; nil: everybody whom Principal lets in.
-	Allowed func(geo.Principal) bool
 }
 
 // Unfit is a message of a feed that is well formed and holds no fix.
@@ -105,8 +104,8 @@ type Unfit struct{ Reason string }
 
 func (u *Unfit) Error() string { return u.Reason }
 
-// Deps is all that the door needs. World, Sequencer, Hub, Sealer, Preset, Log and
-// Metrics must be there.
+// Deps is all that the door needs. World, Sequencer, Hub, Gate, Sealer, Preset, Log
+// and Metrics must be there.
 type Deps struct {
 	World     *geo.World
 	Sequencer Sequencer
@@ -124,9 +123,13 @@ type Deps struct {
 	Feeds []Feed
 	// Screens holds index.html and its assets; nil or empty: there are none.
 	Screens fs.FS
-	// Principal says who asks. An error is 401, unless it is a *geo.Refusal. Nil:
-	// everybody is "local", as long as there are no accounts.
-	Principal func(*http.Request) (geo.Principal, error)
+	// Gate knows who comes in by what.
+	Gate *access.Gate
+	// Client says whether the caller's connection is TLS, to us or to a trusted proxy,
+	// and the address of the caller. Nil: no proxy is trusted.
+	Client func(*http.Request) (secure bool, from string)
+	// Hubs are those of audiences that are kept elsewhere, by name: "public".
+	Hubs map[string]Hub
 	// Ready proves that a write can be recorded now; nil: the status of the
 	// sequencer is asked.
 	Ready func(context.Context) error
@@ -137,8 +140,8 @@ type Deps struct {
 	Metrics       prometheus.Registerer
 	// Gather is what /metrics shows; nil: Metrics, when it can be gathered.
 	Gather prometheus.Gatherer
-	// LoopbackOnly: there are no accounts, so only names of this machine are
-	// answered (a foreign page that rebinds its name would be let in otherwise).
+	// LoopbackOnly: the server listens on this machine alone, so only its names are
+	// answered (a foreign page that rebinds its name gets nothing).
 	LoopbackOnly bool
 	// Origins may use the stream and write beside the server's own origin:
 	// "http://localhost:5173".
@@ -163,6 +166,7 @@ type API struct {
 	city    cached // city.json
 	stale   staleness
 	traits  traitTable
+	facts   access.Facts
 	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
 	feeds   map[string]*Feed
 	screens *screens
@@ -172,22 +176,19 @@ type API struct {
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
 func New(d Deps) (*API, error) {
 	switch {
-	case d.World == nil, d.Sequencer == nil, d.Hub == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
-		return nil, errors.New("api: World, Sequencer, Hub, Sealer, Preset, Log and Metrics must be given")
+	case d.World == nil, d.Sequencer == nil, d.Hub == nil, d.Gate == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
+		return nil, errors.New("api: World, Sequencer, Hub, Gate, Sealer, Preset, Log and Metrics must be given")
 	}
 	s, err := loadSpec(openapiYAML)
 	if err != nil {
 		return nil, err
-	}
-	if d.Principal == nil {
-		d.Principal = local
 	}
 	if d.Gather == nil {
 		d.Gather, _ = d.Metrics.(prometheus.Gatherer)
 	}
 	a := &API{
 		Deps: d, spec: s, cross: http.NewCrossOriginProtection(), metrics: newMetrics(d.Metrics),
-		feeds: map[string]*Feed{}, speeds: map[string]float64{}, stale: newStaleness(d.Preset),
+		feeds: map[string]*Feed{}, speeds: map[string]float64{}, stale: newStaleness(d.Preset), facts: factsOf(d.Preset),
 	}
 	for _, o := range d.Origins {
 		if err := a.cross.AddTrustedOrigin(o); err != nil {
@@ -259,20 +260,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // until ctx ends. New sockets are refused from then on.
 func (a *API) Close(ctx context.Context) error { return a.sockets.close(ctx) }
 
-// local is the principal while there are no accounts.
-func local(r *http.Request) (geo.Principal, error) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return geo.Principal{Name: "local", Role: "admin", From: host}, nil
-}
-
 // guard refuses what a foreign web page makes a browser send.
 func (a *API) guard(r *http.Request) *Problem {
 	if a.LoopbackOnly && !loopbackHost(r.Host) {
 		return problem(http.StatusForbidden, "host-not-allowed",
-			"until there are accounts the server answers only to localhost, 127.0.0.1 and [::1]")
+			"a server that listens on this machine alone answers only to localhost, 127.0.0.1 and [::1]")
 	}
 	ask := r
 	if r.Method == http.MethodGet && (strings.HasPrefix(r.URL.Path, "/feeds/") || strings.HasSuffix(r.URL.Path, "/caller")) {

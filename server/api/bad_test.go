@@ -227,6 +227,7 @@ func TestLimitsAreNamed(t *testing.T) {
 func TestChunkedBodyIsLimited(t *testing.T) {
 	h := newHouse(t)
 	r, _ := http.NewRequest("PUT", h.url+"/api/v1/units/E7", struct{ *strings.Reader }{strings.NewReader(strings.Repeat(" ", 1<<20+10))})
+	r.Header = h.bearer()
 	r.Header.Set("Content-Type", "application/json")
 	h.send(r).want(413)
 }
@@ -238,7 +239,7 @@ func TestBodyThatEndsEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "PUT /api/v1/units/E7 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"prop")
+	fmt.Fprintf(conn, "PUT /api/v1/units/E7 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"prop", h.token)
 	conn.(*net.TCPConn).CloseWrite()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -259,7 +260,7 @@ func TestBodyThatNeverEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "PUT /api/v1/units/E7 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"prop")
+	fmt.Fprintf(conn, "PUT /api/v1/units/E7 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"prop", h.token)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +279,9 @@ func TestNotRecording(t *testing.T) {
 	deadline := time.Now().Add(15 * time.Second)
 	for h.seq.Status().Recording && time.Now().Before(deadline) {
 		go func() { // its answer may take the ten seconds of an outcome that is not known
-			if resp, err := http.Get(h.url + "/feeds/osmand?id=E7&lon=1.01&lat=1"); err == nil {
+			r, _ := http.NewRequest("GET", h.url+"/feeds/osmand?id=E7&lon=1.01&lat=1", nil)
+			r.Header = h.bearer()
+			if resp, err := http.DefaultClient.Do(r); err == nil {
 				resp.Body.Close()
 			}
 		}()

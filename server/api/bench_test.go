@@ -52,7 +52,7 @@ func BenchmarkNearest(b *testing.B) {
 		"any": "lon=-75.55&lat=39.74&k=5&dispatchable=true", "one in a hundred": "lon=-75.55&lat=39.74&k=5&capability=hazmat",
 	} {
 		b.Run(name, func(b *testing.B) {
-			r := &http.Request{Method: "GET", Host: "localhost", Header: http.Header{}, URL: &url.URL{Path: "/api/v1/units/nearest", RawQuery: query}}
+			r := &http.Request{Method: "GET", Host: "localhost", Header: h.bearer(), URL: &url.URL{Path: "/api/v1/units/nearest", RawQuery: query}}
 			w := nobody{http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -66,6 +66,7 @@ func BenchmarkNearest(b *testing.B) {
 func BenchmarkFeatures(b *testing.B) {
 	h := newHouse(b, crowd(10_000))
 	r := httptest.NewRequest("GET", "http://localhost/api/v1/features?limit=1000", nil)
+	r.Header = h.bearer()
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
@@ -87,6 +88,7 @@ func BenchmarkFix(b *testing.B) {
 	for b.Loop() {
 		i++
 		r := httptest.NewRequest("GET", fmt.Sprintf("http://localhost/feeds/osmand?id=E%d&lon=-75.5%04d&lat=39.7", i%100, i%10000), nil)
+		r.Header = h.bearer()
 		h.api.ServeHTTP(httptest.NewRecorder(), r)
 	}
 }

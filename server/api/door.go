@@ -16,8 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
-
-	"rasad/geo"
 )
 
 const seqHeader = "Rasad-Seq"
@@ -81,6 +79,14 @@ func (a *API) enter(c echo.Context) error {
 	if !ok {
 		return nil // the router answers 404 or 405
 	}
+	who, err := a.identify(r)
+	if err != nil {
+		return err
+	}
+	if err := admit(who, call); err != nil {
+		return err
+	}
+	c.Set(principalKey, who)
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return problem(http.StatusBadRequest, "invalid", "the query of the address is malformed: "+err.Error())
 	}
@@ -91,20 +97,7 @@ func (a *API) enter(c echo.Context) error {
 	if err := rightWorld(q.Get("world")); err != nil {
 		return err
 	}
-	who, err := a.Principal(r)
-	if err != nil {
-		return signIn(err)
-	}
-	c.Set(principalKey, who)
 	return nil
-}
-
-func signIn(err error) error {
-	var refusal *geo.Refusal
-	if errors.As(err, &refusal) {
-		return err
-	}
-	return problem(http.StatusUnauthorized, "sign-in", "sign in, or give a token: "+err.Error())
 }
 
 func rightWorld(name string) error {
@@ -113,8 +106,6 @@ func rightWorld(name string) error {
 	}
 	return nil
 }
-
-func principal(c echo.Context) geo.Principal { return c.Get(principalKey).(geo.Principal) }
 
 // seq says which state the answer speaks of.
 func setSeq(w http.ResponseWriter, n uint64) {

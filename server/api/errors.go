@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -70,6 +71,7 @@ func asProblem(err error) *Problem {
 		geojson *geo.GeoJSONError
 		body    *http.MaxBytesError
 		he      *echo.HTTPError
+		wait    *access.WaitError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -86,6 +88,10 @@ func asProblem(err error) *Problem {
 		return invalid("id", "%s", geo.ErrKey)
 	case errors.Is(err, geo.ErrProps):
 		return invalid("properties", "%s", strings.TrimPrefix(err.Error(), "properties "))
+	case errors.As(err, &wait):
+		return problem(http.StatusTooManyRequests, "wait", wait.Error())
+	case errors.Is(err, access.ErrBusy):
+		return problem(http.StatusServiceUnavailable, "busy", err.Error())
 	case errors.Is(err, streams.ErrNoHistory):
 		return problem(http.StatusNotFound, "no-history", "nothing of that time is kept")
 	case errors.Is(err, streams.ErrNotRecording):
@@ -162,6 +168,7 @@ func (a *API) fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	retryAfter(c.Response().Header(), err)
 	a.writeProblem(c.Response(), a.explain(err, c.Request()))
 }
 
@@ -190,8 +197,11 @@ func (a *API) writeProblem(w http.ResponseWriter, p *Problem) {
 	for _, name := range []string{"ETag", "Location", "Content-Length", "Last-Modified"} {
 		h.Del(name)
 	}
-	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
+	if (p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests) && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "2")
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
 	}
 	h["Content-Type"] = problemType
 	h["Cache-Control"] = noStore

@@ -39,9 +39,6 @@ func (a *API) feed(c echo.Context, path string, types ...string) error {
 	if !ok {
 		return problem(http.StatusNotFound, "no-feed", "this server has no such feed")
 	}
-	if f.Allowed != nil && !f.Allowed(principal(c)) {
-		return problem(http.StatusForbidden, "denied", "this feed is not for "+principal(c).Name)
-	}
 	received := time.Now()
 	r := c.Request()
 	if r.ContentLength == 0 || r.Method == http.MethodGet {
@@ -64,7 +61,7 @@ func (a *API) feed(c echo.Context, path string, types ...string) error {
 	case len(reports) > reportsMax:
 		return a.feedFailed(f, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("a message holds more than the limit of %d fixes", reportsMax)))
 	}
-	outcomes, err := a.report(r.Context(), f, reports, principal(c))
+	outcomes, err := a.report(r.Context(), f, reports, principal(c).Geo())
 	if err != nil {
 		return a.feedFailed(f, err)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"rasad/fixtures"
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/server/api"
 	"rasad/server/dispatch"
 	"rasad/streams"
@@ -111,6 +112,8 @@ type house struct {
 	seq     *streams.Sequencer
 	hub     *streams.Hub
 	sealer  *streams.Sealer
+	gate    *access.Gate
+	token   string // of who asks when a test says nothing: a supervisor
 	journal *memory
 	metrics *prometheus.Registry
 	logs    *bytes.Buffer
@@ -201,11 +204,13 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	}
 	t.Cleanup(func() { h.sealer.Close() })
 	log := slog.New(slog.NewTextHandler(&lockedWriter{w: h.logs}, nil))
+	h.gate = newGate(t, h.sealer, log)
+	h.token = h.issue(access.TokenOptions{Role: "supervisor", Name: "test"})
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
 	d := api.Deps{
 		World: h.world, Sealer: h.sealer, Epoch: epoch, Preset: preset, Build: "test", Log: log, Metrics: h.metrics,
-		LoopbackOnly: true,
+		LoopbackOnly: true, Gate: h.gate,
 		Feeds: []api.Feed{
 			{Name: "osmand", Path: "/feeds/osmand", Parse: echoFeed},
 			{Name: "owntracks", Path: "/feeds/owntracks", Parse: echoFeed, Reply: []byte("[]")},
@@ -257,6 +262,38 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	})
 	return h
 }
+
+func newGate(t testing.TB, sealer *streams.Sealer, log *slog.Logger) *access.Gate {
+	t.Helper()
+	dir := t.TempDir()
+	register, err := access.OpenRegister(dir, sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { register.Close() })
+	tokens, err := access.OpenTokens(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate, err := access.OpenGate(context.Background(), register, tokens, access.NoStore{}, log, func(access.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gate
+}
+
+// issue makes a token.
+func (h *house) issue(o access.TokenOptions) string {
+	h.t.Helper()
+	text, _, err := h.gate.Tokens.IssueWith(o, time.Now())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return text
+}
+
+// bearer are the headers of who asks when a test says nothing.
+func (h *house) bearer() http.Header { return http.Header{"Authorization": {"Bearer " + h.token}} }
 
 // beat is what the program does: it tells the hub the writer's last tick.
 func (h *house) beat(ctx context.Context) {
@@ -348,6 +385,7 @@ func (h *house) do(method, path, body string, headers ...string) answer {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	r.Header = h.bearer()
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -356,7 +394,9 @@ func (h *house) do(method, path, body string, headers ...string) answer {
 			r.Host = headers[i+1]
 			continue
 		}
-		r.Header.Set(headers[i], headers[i+1])
+		if r.Header.Set(headers[i], headers[i+1]); headers[i+1] == "" {
+			r.Header.Del(headers[i])
+		}
 	}
 	return h.send(r)
 }

@@ -230,8 +230,12 @@ func (a *API) NearestUnits(c echo.Context, _ NearestUnitsParams) error {
 }
 
 func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.Principal(r); err != nil {
-		return signIn(err)
+	who, err := a.identify(r)
+	if err != nil {
+		return err
+	}
+	if err := admit(who, a.spec.calls["GET "+nearestPath]); err != nil {
+		return err
 	}
 	q, errs, world := parseNearest(r.URL.RawQuery)
 	if err := invalids(errs); err != nil {

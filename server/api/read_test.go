@@ -169,6 +169,7 @@ func TestNearestReadsItsQueryAsTheContractDoes(t *testing.T) {
 	names := []string{"lon", "lat", "k", "dispatchable", "status", "capability", "agency", "type", "max_m", "by", "world", "nonsense", "LON"}
 	ask := func(method, q string) int {
 		r := httptest.NewRequest(method, "http://localhost/api/v1/units/nearest", nil)
+		r.Header = h.bearer()
 		r.URL.RawQuery = q
 		w := httptest.NewRecorder()
 		h.api.ServeHTTP(w, r)

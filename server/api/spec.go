@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"rasad/geo"
+	"rasad/server/access"
 )
 
 //go:embed openapi.yaml
@@ -25,7 +28,10 @@ type spec struct {
 
 // call is one operation: "GET /api/v1/units/:id".
 type call struct {
-	open   bool // parameters that are not named are passed over
+	action access.Action
+	kind   geo.Kind // that the call is about; empty: several, or none
+	later  bool     // what it is about is known only once it was read
+	open   bool     // parameters that are not named are passed over
 	params map[string]*param
 }
 
@@ -50,6 +56,7 @@ type schema struct {
 }
 
 type operation struct {
+	ID         string `yaml:"operationId"`
 	Parameters []param
 	Open       bool `yaml:"x-open-query"`
 }
@@ -75,7 +82,8 @@ func loadSpec(doc []byte) (*spec, error) {
 	}
 	for path, methods := range in.Paths {
 		for method, op := range methods {
-			c := &call{open: op.Open, params: map[string]*param{}}
+			action, kind, _ := access.OperationAction(op.ID) // no action: nobody's, see [admit]
+			c := &call{action: action, kind: kind, later: slices.Contains(decidedLater, action), open: op.Open, params: map[string]*param{}}
 			for _, p := range op.Parameters {
 				if p.Ref != "" {
 					name := strings.TrimPrefix(p.Ref, "#/components/parameters/")

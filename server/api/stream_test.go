@@ -28,6 +28,12 @@ type screen struct {
 
 func (h *house) dial(query string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
 	d := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: 5 * time.Second}
+	if header == nil {
+		header = http.Header{}
+	}
+	if header.Get("Authorization") == "" {
+		header.Set("Authorization", "Bearer "+h.token)
+	}
 	return d.Dial("ws"+strings.TrimPrefix(h.url, "http")+"/api/v1/stream"+query, header)
 }
 

@@ -143,8 +143,12 @@ func (a *API) propose(c echo.Context, cmd streams.Command, body []byte, key *str
 		}
 	}
 	if err == nil {
-		cmd.By = principal(c)
-		answer, err = a.Sequencer.Propose(c.Request().Context(), cmd)
+		who := principal(c)
+		if err = a.decide(who, &cmd); err == nil {
+			cmd.By = who.Geo()
+			answer, err = a.Sequencer.Propose(c.Request().Context(), cmd)
+			err = a.seerOf(who).shown(err)
+		}
 	}
 	if err != nil && !errors.Is(err, streams.ErrOutcomeUnknown) || answer.Replayed {
 		for _, s := range sealed {

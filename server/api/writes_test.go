@@ -145,7 +145,7 @@ func TestCallerIsSealed(t *testing.T) {
 		t.Errorf("got %s", opened.body)
 	}
 	acts := h.journal.acts()
-	if last := acts[len(acts)-1]; last.Name != "sealed.open" || last.Why != "call back" || last.By.Name != "local" {
+	if last := acts[len(acts)-1]; last.Name != "sealed.open" || last.Why != "call back" || last.By.Name != "token:test" || last.By.Role != "supervisor" {
 		t.Errorf("got last act %+v, want who opened the caller and why", last)
 	}
 	// What was read can be written back without losing the caller.
