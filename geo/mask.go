@@ -182,5 +182,6 @@ func (q *Query) matches(f *Feature) bool {
 		(q.Status == "" || f.Props.Text("status") == q.Status) &&
 		(q.Agency == "" || f.Props.Text("agency") == q.Agency) &&
 		(q.Type == "" || f.Props.Text("type") == q.Type) &&
-		!slices.ContainsFunc(q.Capability, func(c string) bool { return !slices.Contains(f.Props.Texts("capabilities"), c) })
+		!slices.ContainsFunc(q.Capability, func(c string) bool { return !slices.Contains(f.Props.Texts("capabilities"), c) }) &&
+		(q.Counts == nil || q.Counts(f))
 }

@@ -30,7 +30,10 @@ type Query struct {
 	Type         string
 	Capability   []string // the unit has all of them
 	MaxDistance  float64  // metres, inclusive; zero: no limit
-	Now          Millis   // what the age of a fix is measured from
+	// Counts tells whether a unit is there at all for who asks; nil: every unit is. It
+	// is called for few more units than are found and must not keep the feature.
+	Counts func(*Feature) bool
+	Now    Millis // what the age of a fix is measured from
 	// StaleAfter is the age from which the fix of a unit does not count; zero or
 	// less: never. Nil: no fix is ever stale. It is called for few more units than
 	// are found, with the unit's current fix, and must not keep the feature.
@@ -64,6 +67,7 @@ func (v *View) Nearest(q Query) Nearest {
 	if s.none {
 		return Nearest{}
 	}
+	s.ask = s.ask || q.Counts != nil
 	reach := math.Inf(1)
 	if q.MaxDistance > 0 && q.MaxDistance < math.Pi*EarthRadius {
 		h := math.Sin(q.MaxDistance / EarthRadius / 2)

@@ -94,6 +94,26 @@ func (r Reader) Whole(t Target) bool {
 	return internal
 }
 
+// Everything tells whether every feature of a kind is seen as it is, so that nobody
+// has to look at each.
+func (r Reader) Everything(kind geo.Kind) bool {
+	if !r.open || r.p.Limited || r.door == DoorPublic || r.door == DoorExport || len(r.p.Agencies) > 0 || len(personalFields[kind]) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(r.p.roles(), func(role Role) bool {
+		g, ok := table[cell{role, FeatureRead, kind}]
+		return ok && g.scope == Every && g.internal && g.sensitive
+	})
+}
+
+// Nothing tells whether no feature of a kind is seen, whatever it is.
+func (r Reader) Nothing(kind geo.Kind) bool {
+	return !r.open || r.p.Limited || !slices.ContainsFunc(r.p.roles(), func(role Role) bool {
+		_, ok := table[cell{role, FeatureRead, kind}]
+		return ok
+	})
+}
+
 // Show returns what is seen of a feature: itself, a poorer copy with the same ID,
 // Key and Rev, or nil. Of a sealed field at most the box is seen, and not in
 // exports.

@@ -74,7 +74,7 @@ func (a *API) WhatIf(c echo.Context, _ WhatIfParams) error {
 	if err != nil {
 		return err
 	}
-	remove, add, capabilities, err := a.supposed(&in)
+	remove, add, capabilities, err := a.supposed(a.seerOf(principal(c)), &in)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (a *API) WhatIf(c echo.Context, _ WhatIfParams) error {
 func shareOf(s coverage.Share) CoverageShare { return CoverageShare{CoveredShare: share4(s.Part())} }
 
 // supposed reads which units would go and come, and what they can do.
-func (a *API) supposed(in *WhatIfInput) (remove []uint32, add []coverage.Unit, capabilities []string, err error) {
+func (a *API) supposed(see seer, in *WhatIfInput) (remove []uint32, add []coverage.Unit, capabilities []string, err error) {
 	var errs []FieldError
 	bad := func(field, format string, args ...any) {
 		errs = append(errs, FieldError{field, fmt.Sprintf(format, args...)})
@@ -153,7 +153,7 @@ func (a *API) supposed(in *WhatIfInput) (remove []uint32, add []coverage.Unit, c
 			bad("remove", "must be at most 100 units")
 		}
 		for i, key := range *in.Remove {
-			f, ok := world.Get(key)
+			f, ok := see.get(world, key)
 			if !ok || f.Kind != geo.Unit {
 				return nil, nil, nil, problem(http.StatusNotFound, "no-unit", fmt.Sprintf("there is no unit %q", clip(key)), FieldError{fmt.Sprintf("remove[%d]", i), "is no unit"})
 			}
@@ -201,11 +201,11 @@ func (a *API) MoveUps(c echo.Context, p MoveUpsParams) error {
 	if p.Max != nil {
 		most = *p.Max
 	}
-	world := a.World.View()
+	world, see := a.World.View(), a.seerOf(principal(c))
 	var posts []coverage.Post
 	var names []string
 	for f := range world.All(geo.Site) {
-		if f.Fix.Placed() && slices.Contains(a.Preset.Coverage.Posts, f.Props.Text("type")) {
+		if f = see.show(f); f != nil && f.Fix.Placed() && slices.Contains(a.Preset.Coverage.Posts, f.Props.Text("type")) {
 			names = append(names, f.Props.Text("name"))
 			posts = append(posts, coverage.Post{ID: f.Key, At: f.Fix.At})
 		}
@@ -214,8 +214,11 @@ func (a *API) MoveUps(c echo.Context, p MoveUpsParams) error {
 	out := MoveUps{CoveredShare: share4(view.Share(s).Part()), Moves: make([]MoveUp, 0, len(moves)), BoundShare: share4(bound), Seconds: s.Seconds, Capability: s.Capability, Seq: int64(seq)}
 	for _, m := range moves {
 		unit, ok := world.ByID(geo.ID(m.Unit))
-		if !ok {
-			continue // gone this moment
+		if ok {
+			unit = see.show(unit)
+		}
+		if unit == nil {
+			continue // gone this moment, or hidden
 		}
 		out.Moves = append(out.Moves, MoveUp{Unit: unit.Key, Post: posts[m.Post].ID, PostName: names[m.Post], GainShare: share4(m.Gain), EtaS: int(math.Ceil(m.Seconds))})
 	}

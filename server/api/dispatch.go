@@ -170,7 +170,7 @@ func OpenSealed(d *geo.Draft, by geo.Principal, args json.RawMessage) (any, erro
 // OpenCaller answers the sealed caller of an incident, after it is in the record
 // who opened it.
 func (a *API) OpenCaller(c echo.Context, id Id, p OpenCallerParams) error {
-	f, err := lookup(a.World.View(), geo.Incident, id)
+	f, err := a.seerOf(principal(c)).lookup(a.World.View(), geo.Incident, id)
 	if err != nil {
 		return err
 	}

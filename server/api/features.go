@@ -8,12 +8,14 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 )
 
 // list is what a page of features is chosen by.
@@ -54,6 +56,10 @@ func (a *API) page(c echo.Context, kinds []geo.Kind, bbox *Bbox, limit *Limit, c
 	if cursor != nil {
 		l.cursor = *cursor
 	}
+	see := a.seerOf(principal(c))
+	if !slices.ContainsFunc(kinds, func(k geo.Kind) bool { return !see.Nothing(k) }) {
+		return problem(http.StatusForbidden, access.Denied, fmt.Sprintf("there is nothing of this kind for the role %s", principal(c).Role))
+	}
 	after, err := l.after()
 	if err != nil {
 		return err
@@ -67,7 +73,16 @@ func (a *API) page(c echo.Context, kinds []geo.Kind, bbox *Bbox, limit *Limit, c
 	}()
 	b := append((*buf)[:0], `{"type":"FeatureCollection","features":[`...)
 	n, next := 0, geo.ID(0)
+	whole := map[geo.Kind]bool{}
+	for _, k := range kinds {
+		whole[k] = see.Everything(k)
+	}
 	for f := range features {
+		if !whole[f.Kind] {
+			if f = see.show(f); f == nil {
+				continue
+			}
+		}
 		if n == l.limit {
 			*buf = b
 			b = append(b, `],"next":"`...)
@@ -189,7 +204,7 @@ func parseBox(v []float64) (geo.Box, error) {
 func (a *API) get(c echo.Context, kind geo.Kind, id string, ifNoneMatch *IfNoneMatch) error {
 	view := a.World.View()
 	setSeq(c.Response(), view.Seq())
-	f, err := lookup(view, kind, id)
+	f, err := a.seerOf(principal(c)).lookup(view, kind, id)
 	if err != nil {
 		return err
 	}
@@ -206,14 +221,15 @@ func (a *API) get(c echo.Context, kind geo.Kind, id string, ifNoneMatch *IfNoneM
 	return writeJSON(c.Response(), http.StatusOK, geojsonType, b)
 }
 
-func lookup(view *geo.View, kind geo.Kind, id string) (*geo.Feature, error) {
+// lookup is the feature of a key as it is seen; what is not seen is not there.
+func (s seer) lookup(view *geo.View, kind geo.Kind, id string) (*geo.Feature, error) {
 	if err := geo.CheckKey(id); err != nil {
 		return nil, err
 	}
-	f, ok := view.Get(id)
+	f, ok := s.get(view, id)
 	switch {
 	case !ok:
-		return nil, problem(http.StatusNotFound, "no-"+string(kind), fmt.Sprintf("there is no %s %s", kind, id))
+		return nil, missing(kind, id)
 	case f.Kind != kind:
 		return nil, problem(http.StatusNotFound, "no-"+string(kind), fmt.Sprintf("there is no %s %s; the key names a feature of kind %s", kind, id, f.Kind))
 	}

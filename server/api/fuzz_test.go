@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -115,7 +116,7 @@ func FuzzBody(f *testing.F) {
 			} else if args, err := json.Marshal(in); err != nil || strings.Contains(string(in.Props), `"caller":{"name"`) && kind == geo.Incident {
 				t.Errorf("%q: got %s %v", body, args, err)
 			}
-			args, _, err := a.patchArgs(kind, "E7", body, "")
+			args, _, err := a.patchArgs(a.seerOf(access.Principal{Role: access.Supervisor}), kind, "E7", body, "")
 			if err != nil {
 				if asProblem(err) == nil {
 					t.Errorf("%q: got %v, want a problem", body, err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	"rasad/fixtures"
 	"rasad/geo"
+	"rasad/server/access"
 )
 
 const nearestPath = "/api/v1/units/nearest"
@@ -243,6 +245,12 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := rightWorld(world); err != nil {
 		return err
+	}
+	if see := a.seerOf(who); !see.Everything(geo.Unit) {
+		if see.Nothing(geo.Unit) {
+			return problem(http.StatusForbidden, access.Denied, fmt.Sprintf("there is nothing of this kind for the role %s", who.Role))
+		}
+		q.Counts = func(f *geo.Feature) bool { return see.show(f) != nil }
 	}
 	q.Now = geo.Millis(time.Now().UnixMilli())
 	if q.by == "road" || q.by == "" && a.Reach != nil {

@@ -89,18 +89,23 @@ type roadSearch struct {
 // it may have fallen silent since the roads were worked in.
 func (s *roadSearch) asked(f *geo.Feature, x geo.Fix) bool {
 	t := s.traitsOf(f)
-	return s.q.fits(t) && (t.staleAfter <= 0 || s.q.Now-x.Time < t.staleAfter)
+	return s.about(f) && (t.staleAfter <= 0 || s.q.Now-x.Time < t.staleAfter)
+}
+
+// about tells whether the question is about a unit, however old its fix.
+func (s *roadSearch) about(f *geo.Feature) bool {
+	return s.q.fits(s.traitsOf(f)) && (s.q.Counts == nil || s.q.Counts(f))
 }
 
 // run finds the rows, at most K, in order.
 func (s *roadSearch) run() []row {
 	for _, id := range s.ways.Stale() {
-		if f, _, ok := s.view.Peek(id); ok && s.q.fits(s.traitsOf(f)) {
+		if f, _, ok := s.view.Peek(id); ok && s.about(f) {
 			s.stale++
 		}
 	}
 	for _, id := range s.ways.Unplaced() {
-		if f, _, ok := s.view.Peek(id); ok && s.q.fits(s.traitsOf(f)) {
+		if f, _, ok := s.view.Peek(id); ok && s.about(f) {
 			s.unplaced++
 		}
 	}

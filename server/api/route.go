@@ -20,7 +20,7 @@ func (a *API) GetRoute(c echo.Context, p GetRouteParams) error {
 		return err
 	}
 	setSeq(c.Response(), view.Seq())
-	from, to, means, err := a.ends(view, &p)
+	from, to, means, err := a.ends(a.seerOf(principal(c)), view, &p)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func routeLine(line []geo.LngLat) RouteLine {
 
 // ends reads where a route begins (with the way that the unit faces) and ends, and
 // who drives.
-func (a *API) ends(view *geo.View, p *GetRouteParams) (from geo.Fix, to geo.LngLat, means Means, err error) {
+func (a *API) ends(see seer, view *geo.View, p *GetRouteParams) (from geo.Fix, to geo.LngLat, means Means, err error) {
 	if (p.Unit == nil) == (p.From == nil) {
 		return from, to, means, invalid("unit", "or from must be given, and not both")
 	}
@@ -106,7 +106,7 @@ func (a *API) ends(view *geo.View, p *GetRouteParams) (from geo.Fix, to geo.LngL
 		if p.Type != nil {
 			return from, to, means, invalid("type", "goes with from: a unit has a type of its own")
 		}
-		f, err := placed(view, geo.Unit, "unit", *p.Unit)
+		f, err := see.placed(view, geo.Unit, "unit", *p.Unit)
 		if err != nil {
 			return from, to, means, err
 		}
@@ -126,7 +126,7 @@ func (a *API) ends(view *geo.View, p *GetRouteParams) (from geo.Fix, to geo.LngL
 		means = a.Reach.Kind(kind)
 	}
 	if p.Incident != nil {
-		f, err := placed(view, geo.Incident, "incident", *p.Incident)
+		f, err := see.placed(view, geo.Incident, "incident", *p.Incident)
 		if err != nil {
 			return from, to, means, err
 		}
@@ -137,8 +137,8 @@ func (a *API) ends(view *geo.View, p *GetRouteParams) (from geo.Fix, to geo.LngL
 }
 
 // placed returns the feature of a kind that a field names, which must have a place.
-func placed(view *geo.View, kind geo.Kind, field, key string) (*geo.Feature, error) {
-	f, ok := view.Get(key)
+func (s seer) placed(view *geo.View, kind geo.Kind, field, key string) (*geo.Feature, error) {
+	f, ok := s.get(view, key)
 	if !ok || f.Kind != kind {
 		return nil, problem(http.StatusNotFound, "no-"+string(kind), fmt.Sprintf("there is no %s %q", kind, clip(key)), FieldError{field, "names nothing"})
 	}

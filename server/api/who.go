@@ -234,7 +234,7 @@ func (s seer) answered(key string, props json.RawMessage) (_ json.RawMessage, pl
 	}
 	var kind geo.Kind
 	_ = json.Unmarshal(m["kind"], &kind) // as the world writes it
-	sorted, err := json.Marshal(m) // as Props are
+	sorted, err := json.Marshal(m)       // as Props are
 	if err != nil {
 		return nil, false, fmt.Errorf("read the properties in the answer of a rule: %w", err)
 	}

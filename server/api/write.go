@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -52,7 +53,8 @@ func (a *API) put(c echo.Context, kind geo.Kind, id string, cond conditions) err
 		return invalid("id", "the body says %q and the address %q", clip(in.Key), id)
 	}
 	in.Key = id
-	if in.IfMatch, err = a.wanted(kind, id, cond.ifMatch); err != nil {
+	see := a.seerOf(principal(c))
+	if in.IfMatch, err = see.wanted(a.World.View(), kind, id, cond.ifMatch); err != nil {
 		return err
 	}
 	name := "feature.put"
@@ -63,8 +65,8 @@ func (a *API) put(c echo.Context, kind geo.Kind, id string, cond conditions) err
 		}
 		if any {
 			name = "feature.create" // refused by the rule when the key is taken meanwhile
-		} else if f, err := lookup(a.World.View(), kind, id); err == nil && slices.Contains(revs, f.Rev) {
-			return a.unmet(cond.ifNoneMatch, f)
+		} else if f, err := see.lookup(a.World.View(), kind, id); err == nil && slices.Contains(revs, f.Rev) {
+			return unmet(cond.ifNoneMatch, f)
 		}
 	}
 	return a.write(c, name, in, body, cond)
@@ -78,7 +80,7 @@ func (a *API) write(c echo.Context, name string, in geo.Input, body []byte, cond
 	}
 	answer, err := a.propose(c, streams.Command{Name: name, Args: args}, body, cond.key, in.Sealed)
 	if err != nil {
-		return a.annotate(err, cond, in.Kind, in.Key)
+		return a.annotate(c, err, cond, in.Kind, in.Key)
 	}
 	return a.answerFeature(c, answer)
 }
@@ -92,11 +94,12 @@ func (a *API) patch(c echo.Context, kind geo.Kind, id string, cond conditions) e
 	if err := geo.CheckKey(id); err != nil {
 		return err
 	}
-	args, sealed, err := a.patchArgs(kind, id, body, cond.datum)
+	see := a.seerOf(principal(c))
+	args, sealed, err := a.patchArgs(see, kind, id, body, cond.datum)
 	if err != nil {
 		return err
 	}
-	if args["if_match"], err = a.wanted(kind, id, cond.ifMatch); err != nil {
+	if args["if_match"], err = see.wanted(a.World.View(), kind, id, cond.ifMatch); err != nil {
 		return err
 	}
 	raw, err := json.Marshal(args)
@@ -105,7 +108,7 @@ func (a *API) patch(c echo.Context, kind geo.Kind, id string, cond conditions) e
 	}
 	answer, err := a.propose(c, streams.Command{Name: "feature.patch", Args: raw}, body, cond.key, sealed)
 	if err != nil {
-		return a.annotate(err, cond, kind, id)
+		return a.annotate(c, err, cond, kind, id)
 	}
 	return a.answerFeature(c, answer)
 }
@@ -115,7 +118,7 @@ func (a *API) remove(c echo.Context, kind geo.Kind, id string, cond conditions) 
 	if err := geo.CheckKey(id); err != nil {
 		return err
 	}
-	rev, err := a.wanted(kind, id, cond.ifMatch)
+	rev, err := a.seerOf(principal(c)).wanted(a.World.View(), kind, id, cond.ifMatch)
 	if err != nil {
 		return err
 	}
@@ -125,7 +128,7 @@ func (a *API) remove(c echo.Context, kind geo.Kind, id string, cond conditions) 
 	}
 	answer, err := a.propose(c, streams.Command{Name: "feature.delete", Args: args}, nil, cond.key, nil)
 	if err != nil {
-		return a.annotate(err, cond, kind, id)
+		return a.annotate(c, err, cond, kind, id)
 	}
 	setSeq(c.Response(), answer.Seq)
 	return c.NoContent(http.StatusNoContent)
@@ -172,7 +175,7 @@ func checkIdempotencyKey(key string) error {
 
 // wanted is the revision that If-Match asks for; zero: none. Of several the one
 // that is current counts. A "*" asks that there is something.
-func (a *API) wanted(kind geo.Kind, id string, ifMatch *string) (uint64, error) {
+func (s seer) wanted(view *geo.View, kind geo.Kind, id string, ifMatch *string) (uint64, error) {
 	if ifMatch == nil {
 		return 0, nil
 	}
@@ -180,22 +183,22 @@ func (a *API) wanted(kind geo.Kind, id string, ifMatch *string) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	f, err := lookup(a.World.View(), kind, id)
+	f, err := s.lookup(view, kind, id)
 	switch {
 	case any && err != nil, err != nil && len(revs) > 0:
-		return 0, a.unmet(ifMatch, nil)
+		return 0, unmet(ifMatch, nil)
 	case any:
 		return 0, nil
 	case slices.Contains(revs, f.Rev):
 		return f.Rev, nil
 	case revs[0] == 0: // "0" never was a revision, and zero means "not asked" to the rule
-		return 0, a.unmet(ifMatch, f)
+		return 0, unmet(ifMatch, f)
 	}
 	return revs[0], nil
 }
 
 // unmet is a 412 with both values: what the caller saw, and what is.
-func (a *API) unmet(yours *string, current *geo.Feature) *Problem {
+func unmet(yours *string, current *geo.Feature) *Problem {
 	p := problem(http.StatusPreconditionFailed, "stale", "there is no such feature to match")
 	p.Yours = clip(*yours)
 	if current != nil {
@@ -206,17 +209,17 @@ func (a *API) unmet(yours *string, current *geo.Feature) *Problem {
 }
 
 // annotate adds to a rule's no what only the door knows: the header that failed.
-func (a *API) annotate(err error, cond conditions, kind geo.Kind, id string) error {
+func (a *API) annotate(c echo.Context, err error, cond conditions, kind geo.Kind, id string) error {
 	var refusal *geo.Refusal
 	if !errors.As(err, &refusal) {
 		return err
 	}
 	if cond.ifNoneMatch != nil && refusal.Class == geo.Conflict && refusal.Code == "key-taken" {
-		f, err := lookup(a.World.View(), kind, id)
+		f, err := a.seerOf(principal(c)).lookup(a.World.View(), kind, id)
 		if err != nil {
 			return refusal // a feature of another kind: a conflict after all
 		}
-		return a.unmet(cond.ifNoneMatch, f)
+		return unmet(cond.ifNoneMatch, f)
 	}
 	p := refused(refusal)
 	if p != nil && refusal.Class == geo.Stale && cond.ifMatch != nil {
@@ -248,6 +251,13 @@ func (a *API) answerFeature(c echo.Context, answer streams.Answer) error {
 	if err := json.Unmarshal(f.Properties, &props); err != nil {
 		return fmt.Errorf("read the properties in the answer of a rule: %w", err)
 	}
+	seen, place, err := a.seerOf(principal(c)).answered(f.ID, f.Properties)
+	if err != nil {
+		return err
+	}
+	if !place {
+		f.Geometry = json.RawMessage("null")
+	}
 	w := c.Response()
 	setSeq(w, answer.Seq)
 	w.Header()["Etag"] = []string{etag(props.Rev)}
@@ -255,10 +265,12 @@ func (a *API) answerFeature(c echo.Context, answer streams.Answer) error {
 	if f.Created {
 		status = http.StatusCreated
 		w.Header().Set("Location", "/api/v1/"+string(props.Kind)+"s/"+f.ID)
+	}
+	if f.Created || len(seen) != len(f.Properties) || !place {
 		b := append(make([]byte, 0, len(answer.Body)), `{"type":"Feature","id":"`...)
 		b = append(b, f.ID...)
 		b = append(append(b, `","geometry":`...), f.Geometry...)
-		body = append(append(append(b, `,"properties":`...), f.Properties...), '}')
+		body = append(append(append(b, `,"properties":`...), seen...), '}')
 	}
 	return writeJSON(w, status, geojsonType, body)
 }
@@ -333,7 +345,7 @@ func (a *API) input(kind geo.Kind, body []byte, datum string) (geo.Input, error)
 }
 
 // patchArgs makes the arguments of feature.patch from a body.
-func (a *API) patchArgs(kind geo.Kind, id string, body []byte, datum string) (map[string]any, []geo.Sealed, error) {
+func (a *API) patchArgs(see seer, kind geo.Kind, id string, body []byte, datum string) (map[string]any, []geo.Sealed, error) {
 	doc, err := readDocument(body)
 	if err != nil {
 		return nil, nil, err
@@ -353,7 +365,7 @@ func (a *API) patchArgs(kind geo.Kind, id string, body []byte, datum string) (ma
 		return nil, nil, err
 	}
 	if doc.Geometry != nil {
-		if doc.Geometry, err = a.mergeGeometry(kind, id, doc.Geometry); err != nil {
+		if doc.Geometry, err = a.mergeGeometry(see, kind, id, doc.Geometry); err != nil {
 			return nil, nil, err
 		}
 		place, err := a.place(doc.Geometry, props, doc.Datum, datum)
@@ -380,12 +392,12 @@ func (a *API) patchArgs(kind geo.Kind, id string, body []byte, datum string) (ma
 
 // mergeGeometry lets a patch name coordinates alone, as RFC 7396 has it: the type
 // is then that of the geometry that is there.
-func (a *API) mergeGeometry(kind geo.Kind, id string, patch json.RawMessage) (json.RawMessage, error) {
+func (a *API) mergeGeometry(see seer, kind geo.Kind, id string, patch json.RawMessage) (json.RawMessage, error) {
 	m := map[string]json.RawMessage{}
 	if string(patch) == "null" || json.Unmarshal(patch, &m) != nil || m["type"] != nil || m["coordinates"] == nil {
 		return patch, nil // whole, or for the parser to refuse
 	}
-	f, err := lookup(a.World.View(), kind, id)
+	f, err := see.lookup(a.World.View(), kind, id)
 	if err != nil {
 		return nil, err
 	}
@@ -512,14 +524,11 @@ func whichDatum(props map[string]json.RawMessage, inBody *string, inQuery string
 	return out, nil
 }
 
-// personal are the properties that never stand in a frame in clear.
-var personal = map[geo.Kind][]string{geo.Incident: {"caller"}, geo.Call: {"caller"}}
-
 // seal takes personal members out of props and encrypts each under a key of its own.
 // In a patch a member that is null is erased, otherwise there is nothing to erase.
 func (a *API) seal(kind geo.Kind, props map[string]json.RawMessage, patch bool) (geo.Props, []geo.Sealed, error) {
 	var sealed []geo.Sealed
-	for _, name := range personal[kind] {
+	for _, name := range access.PersonalFields(kind) {
 		raw, ok := props[name]
 		if !ok {
 			continue
@@ -537,7 +546,7 @@ func (a *API) seal(kind geo.Kind, props map[string]json.RawMessage, patch bool) 
 		case json.Unmarshal(raw, &back) == nil && back.Sealed != nil:
 			continue // as it was read: the rule keeps what it has
 		}
-		plain, err := checkCaller(raw)
+		plain, err := checkPersonal(name, raw)
 		if err != nil {
 			return "", nil, err
 		}
@@ -554,6 +563,22 @@ func (a *API) seal(kind geo.Kind, props map[string]json.RawMessage, patch bool) 
 	}
 	out, err := geo.MakeProps(props)
 	return out, sealed, err
+}
+
+// personalMax is the longest personal field, in bytes of JSON.
+const personalMax = 8 << 10
+
+// checkPersonal reads a personal field. Its errors never tell the value.
+func checkPersonal(name string, raw json.RawMessage) ([]byte, error) {
+	switch {
+	case len(raw) > personalMax:
+		return nil, invalid("properties."+name, "must be at most %d bytes", personalMax)
+	case name == "caller":
+		return checkCaller(raw)
+	case raw[0] != '{' && raw[0] != '"':
+		return nil, invalid("properties."+name, "must be a string or an object")
+	}
+	return raw, nil
 }
 
 // checkCaller reads a caller: an object whose name and phone are short strings.
