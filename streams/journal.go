@@ -97,6 +97,10 @@ type JournalOptions struct {
 	// default; negative: it does not run.
 	ScrubRate int64
 
+	// Now is the time of the first frame of a new journal; nil: time.Now. Who writes a
+	// history of another time begins it there.
+	Now func() time.Time
+
 	// OnDamage is told, in a sentence with frame numbers, what the background
 	// check found. OnRecording is told whenever recording stops or goes on;
 	// OnStore when the store passes 80 % of what it may take, and when it is
@@ -129,6 +133,9 @@ func (o *JournalOptions) fill() error {
 	}
 	if o.KeyframeQuota <= 0 {
 		o.KeyframeQuota = 4 << 30
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.ScrubRate == 0 {
 		o.ScrubRate = 4 << 20 // about a tenth of a core

@@ -142,7 +142,7 @@ func (j *Journal) recover(ctx context.Context, health markHealth, blocks []block
 	}
 	if c.first() {
 		c.world = geo.NewWorld()
-		if err := c.begin(ctx, geo.Millis(time.Now().UnixMilli())); err != nil {
+		if err := c.begin(ctx, geo.Millis(j.o.Now().UnixMilli())); err != nil {
 			return nil, nil, err
 		}
 	} else {

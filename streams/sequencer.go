@@ -65,6 +65,9 @@ type SequencerOptions struct {
 	Log     *slog.Logger          // nil: slog.Default
 	Metrics prometheus.Registerer // nil: counted and not shown
 	Now     func() time.Time      // the wall clock; nil: time.Now
+	// Stepped says that [Sequencer.Step] drives the sequencer, not Run, and that Now is
+	// its only clock.
+	Stepped bool
 }
 
 // SequencerStatus says how the writer is doing.
@@ -94,6 +97,8 @@ type Sequencer struct {
 	epoch   string
 	log     *slog.Logger
 	metrics *sequencerMetrics
+	stepped bool
+	mono    func() time.Time // the monotonic clock
 
 	// Shared with callers.
 	inbox     *inbox
@@ -170,7 +175,11 @@ func NewSequencer(o SequencerOptions) *Sequencer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s.clock = newClock(o.Now, s.world.View().Time())
+	s.mono = time.Now
+	if s.stepped = o.Stepped; s.stepped {
+		s.mono = o.Now
+	}
+	s.clock = newClock(o.Now, s.mono, s.world.View().Time())
 	s.status.Store(&SequencerStatus{Tick: s.clock.wallMillis(), Recording: true, Clock: true})
 	return s
 }
@@ -216,7 +225,7 @@ func (s *Sequencer) run(ctx context.Context) error {
 	gate := time.NewTimer(0)
 	defer gate.Stop()
 
-	s.lastCut = time.Now()
+	s.lastCut = s.mono()
 	if f, ok := s.world.View().Get(clockAlarm); ok && f.Props.Raw("over_at") == "" {
 		s.ask("alarm.over", map[string]any{"alarm": clockAlarm})
 	}
@@ -252,6 +261,9 @@ func (s *Sequencer) run(ctx context.Context) error {
 	}
 }
 
+// since is how long ago a moment of the monotonic clock was.
+func (s *Sequencer) since(t time.Time) time.Duration { return s.mono().Sub(t) }
+
 // take accepts a proposal and all that wait with it, so that they share a frame.
 func (s *Sequencer) take(p *proposal) {
 	for {
@@ -284,7 +296,7 @@ func (s *Sequencer) tick() {
 	case !s.status.Load().Recording:
 		s.overlay()
 		s.completed()
-	case time.Since(s.flight.since) > stuckAfter:
+	case s.since(s.flight.since) > stuckAfter:
 		s.trouble(errors.New("the journal does not answer"))
 	}
 }
@@ -387,7 +399,7 @@ func (s *Sequencer) apply(fl *flight) {
 	s.answers.expire(f.Time)
 	s.metrics.frames.Inc()
 	s.metrics.moves.Add(float64(len(f.Move)))
-	s.metrics.seconds.Observe(time.Since(fl.since).Seconds())
+	s.metrics.seconds.Observe(s.since(fl.since).Seconds())
 	if s.clock.bad {
 		s.confirmClock()
 	}

@@ -26,6 +26,7 @@ const (
 // last time until the wall clock has passed it.
 type clock struct {
 	wall func() time.Time
+	mono func() time.Time
 	base geo.Millis // the wall clock when it was last believed ...
 	at   time.Time  // ... and the monotonic one
 	last geo.Millis // what now gave last
@@ -33,8 +34,8 @@ type clock struct {
 }
 
 // newClock starts after a record that ends at last.
-func newClock(wall func() time.Time, last geo.Millis) *clock {
-	c := &clock{wall: wall, at: time.Now(), last: last}
+func newClock(wall, mono func() time.Time, last geo.Millis) *clock {
+	c := &clock{wall: wall, mono: mono, at: mono(), last: last}
 	c.base = c.wallMillis()
 	if c.base < last-geo.Millis(clockJump.Milliseconds()) {
 		c.base = last // the record says that it was later before
@@ -47,17 +48,17 @@ func (c *clock) wallMillis() geo.Millis { return geo.Millis(c.wall().UnixMilli()
 // now is the moment for a frame.
 func (c *clock) now() geo.Millis {
 	wall := c.wallMillis()
-	expected := c.base + geo.Millis(time.Since(c.at).Milliseconds())
+	expected := c.base + geo.Millis(c.mono().Sub(c.at).Milliseconds())
 	c.bad = max(wall-expected, expected-wall) > geo.Millis(clockJump.Milliseconds())
 	if !c.bad {
-		c.base, c.at, expected = wall, time.Now(), wall
+		c.base, c.at, expected = wall, c.mono(), wall
 	}
 	c.last = max(c.last, expected)
 	return c.last
 }
 
 // confirm believes the wall clock as it is.
-func (c *clock) confirm() { c.base, c.at, c.bad = c.wallMillis(), time.Now(), false }
+func (c *clock) confirm() { c.base, c.at, c.bad = c.wallMillis(), c.mono(), false }
 
 // watchClock looks at the clock and raises or ends the alarm.
 func (s *Sequencer) watchClock() {

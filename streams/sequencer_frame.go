@@ -109,7 +109,7 @@ func (s *Sequencer) start() (time.Duration, error) {
 	idle := time.Hour // until something comes
 	n := s.inbox.len()
 	positions := s.ticked && n > 0 || n >= movesMax || len(s.pending.list) > 0 || len(s.late) > 0
-	beat := time.Since(s.lastCut) >= beatEvery
+	beat := s.since(s.lastCut) >= beatEvery
 	var due []*geo.Feature
 	if s.ticked {
 		due = s.dueNow()
@@ -118,7 +118,7 @@ func (s *Sequencer) start() (time.Duration, error) {
 		s.ticked = false
 		return idle, nil
 	}
-	if gap := frameGap - time.Since(s.lastCut); gap > 0 {
+	if gap := frameGap - s.since(s.lastCut); gap > 0 && !s.stepped {
 		return gap, nil
 	}
 	return idle, s.cut(positions, beat, due)
@@ -126,7 +126,7 @@ func (s *Sequencer) start() (time.Duration, error) {
 
 // cut makes the next frame.
 func (s *Sequencer) cut(positions, beat bool, due []*geo.Feature) error {
-	began := time.Now()
+	began := s.mono()
 	view := s.world.View()
 	now := s.clock.now()
 	decide := min(len(s.commands), decisionsMax)
