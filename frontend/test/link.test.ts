@@ -241,3 +241,43 @@ test("a replay goes on where it was", () => {
   expect(new URL(last().url).searchParams.get("at")).toBe("2026-01-01T00:05:00.000Z");
   expect(last().from).toBeNull();
 });
+
+describe("a machine that wakes", () => {
+  const seconds = (n: number) => vi.advanceTimersByTime(n * 1000);
+
+  test("does not wait for a link that has gone silent", () => {
+    last().open();
+    last().receive(keyframe(7));
+    seconds(2);
+    link.handle({ type: "wake" });
+    expect(sockets).toHaveLength(2);
+    expect(last().from).toBe("e1:7");
+  });
+
+  test("leaves a link alone that speaks", () => {
+    last().open();
+    last().receive(keyframe(7));
+    seconds(1);
+    link.handle({ type: "wake" });
+    expect(sockets).toHaveLength(1);
+  });
+
+  test("does not sit out a long wait", () => {
+    for (let i = 0; i < 8; i++) {
+      last().fall();
+      seconds(16);
+    }
+    last().fall();
+    const before = sockets.length;
+    seconds(2);
+    link.handle({ type: "wake" });
+    expect(sockets).toHaveLength(before + 1);
+  });
+
+  test("opens nothing that was closed", () => {
+    link.handle({ type: "close" });
+    seconds(10);
+    link.handle({ type: "wake" });
+    expect(sockets).toHaveLength(1);
+  });
+});

@@ -23,6 +23,8 @@ const protocol = "rasad.pb.v1";
 /** Heartbeats come every second: after this much silence the link is dead, whatever TCP believes. */
 const silenceMs = 4500;
 const connectMs = 8000;
+/** After a wake, a socket that has said nothing for so long is not waited for. */
+const wakeSilenceMs = 1500;
 const keyframeMs = 5000;
 const backoffFirstMs = 1000;
 const backoffMostMs = 15_000;
@@ -61,6 +63,8 @@ export class Link {
   #unapplied = 0;
   /** Waiting for the page to catch up. */
   #full = false;
+  /** When something last came, or was begun: of the monotonic clock. */
+  #heard = -Infinity;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #keyframe: ReturnType<typeof setTimeout> | undefined;
@@ -99,8 +103,15 @@ export class Link {
         if (request.message.seek) this.#at = request.message.seek;
         this.#send(request.message);
         return;
+      case "wake":
+        if (this.#url && !this.#full && monotonic() - this.#heard > wakeSilenceMs) {
+          this.#attempts = 0;
+          this.#open();
+        }
+        return;
       case "close":
         this.#drop();
+        this.#url = "";
         clearTimeout(this.#retry);
         return;
       default:
@@ -118,6 +129,7 @@ export class Link {
     if (this.#replay && this.#at) url.searchParams.set("at", this.#at);
     if (this.#said.speed !== undefined) url.searchParams.set("speed", String(this.#said.speed));
     this.#link("connecting", 0);
+    this.#heard = monotonic();
     const socket = this.#options.connect(url.href, protocol);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
@@ -138,6 +150,7 @@ export class Link {
 
   #receive(data: ArrayBuffer): void {
     const received = monotonic();
+    this.#heard = received;
     this.#expect(silenceMs);
     let frame;
     try {

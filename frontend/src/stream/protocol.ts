@@ -12,6 +12,8 @@ export type Request =
   | Readonly<{ type: "applied"; count: number }>
   /** A message up to the server: every, area, seek. */
   | Readonly<{ type: "send"; message: Upward }>
+  /** The machine woke, or its network came back: whatever is silent or waiting is tried at once. */
+  | Readonly<{ type: "wake" }>
   | Readonly<{ type: "close" }>;
 
 /** What a screen may say to the server. */

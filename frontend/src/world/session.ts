@@ -1,13 +1,13 @@
 import { monotonic, ServerClock } from "../stream/clock";
 import type { LinkState, Report, Request, Upward } from "../stream/protocol";
-import type { Status } from "../stream/wire";
+import type { Frame, Status } from "../stream/wire";
 import { text, time } from "./feature";
 import { judge, type Liveness, type SilentFeed } from "./liveness";
 import { World } from "./world";
 
 /** What to watch. */
 export type SessionOptions = Readonly<{
-  /** Default "ops". */
+  /** Default: that of whoever is signed in. */
   audience?: "ops" | "brief" | "public";
   /** Which world; default "live". */
   world?: string;
@@ -21,6 +21,8 @@ export type SessionOptions = Readonly<{
   speed?: number;
   /** Where the server is; default this page's origin. */
   origin?: string;
+  /** A world that was kept from before: shown, as NOT LIVE, until the first keyframe replaces it. */
+  seed?: Frame;
 }>;
 
 /** The rates that the server keeps. */
@@ -59,6 +61,8 @@ export type Session = Readonly<{
   seek(at: number, speed: number): void;
   setEvery(every: Every): void;
   setArea(area: string): void;
+  /** The machine woke or its network came back: does not wait for timers to find out that a link is dead. */
+  wake(): void;
   stats(): SessionStats;
   close(): void;
 }>;
@@ -184,6 +188,17 @@ export function openSession(options: SessionOptions = {}): Session {
   }, 1000);
 
   start();
+  const { seed } = options;
+  if (seed) {
+    status = seed.status;
+    // Who opened the session listens to its world before it sees the first frame of it.
+    queueMicrotask(() => {
+      if (world.synced) return;
+      world.apply(seed);
+      world.synced = false;
+      changed();
+    });
+  }
 
   return {
     world,
@@ -205,6 +220,10 @@ export function openSession(options: SessionOptions = {}): Session {
     },
     setEvery: (every) => say({ every }),
     setArea: (area) => say({ area }),
+    wake() {
+      if (clock.slept(monotonic(), Date.now())) changed();
+      ask({ type: "wake" });
+    },
     stats: () => ({ ...counts, reconnects: Math.max(0, counts.reconnects), clockErrorMs: clock.error }),
     close() {
       clearInterval(watch);
@@ -223,7 +242,7 @@ export function openSession(options: SessionOptions = {}): Session {
 function address(o: SessionOptions): string {
   const url = new URL("/api/v1/stream", o.origin ?? location.origin);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.searchParams.set("audience", o.audience ?? "ops");
+  if (o.audience) url.searchParams.set("audience", o.audience);
   if (o.world) url.searchParams.set("world", o.world);
   if (o.area) url.searchParams.set("area", o.area);
   if (o.every) url.searchParams.set("every", o.every);

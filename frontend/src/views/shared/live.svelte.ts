@@ -5,7 +5,7 @@ import { Codes } from "../../ui/codes";
 import { settings } from "../../ui/settings.svelte";
 import { text, type Feature, type Kind } from "../../world/feature";
 import type { Liveness } from "../../world/liveness";
-import { openSession, type Session } from "../../world/session";
+import { openSession, type Session, type SessionOptions } from "../../world/session";
 import type { World } from "../../world/world";
 import { ActLog, type Act } from "./acts";
 import { loadPlaces, Places } from "./places";
@@ -45,20 +45,23 @@ export class Live {
   begun = $state(false);
 
   readonly #log: ActLog;
+  readonly #stopped: AbortSignal;
   readonly #stops: (() => void)[] = [];
   #build = "";
 
-  constructor(preset: Preset, city: City, at: string | null, speed: number) {
+  /** `options` say more than what an address says; `names`: whether names of streets are fetched at once. */
+  constructor(preset: Preset, city: City, at: string | null, speed: number, options: SessionOptions = {}, names = true) {
     this.codes = new Codes(preset);
     this.city = city;
     this.replay = at !== null;
-    this.session = openSession(at === null ? {} : { at, speed });
+    this.session = openSession(at === null ? options : { ...options, at, speed });
     this.world = this.session.world;
     this.#log = new ActLog(this.codes);
     this.liveness = this.session.liveness();
     const stop = new AbortController();
     this.#stops.push(() => stop.abort());
-    if (city.basemap) void loadPlaces(stop.signal).then((places) => (this.places = places));
+    this.#stopped = stop.signal;
+    if (names) this.nameStreets();
 
     const dirty = new Set<Kind | "acts">();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -100,6 +103,11 @@ export class Live {
     const build = this.session.build();
     if (build && !this.#build) this.#build = build;
     return this.#build !== "" && build !== "" && build !== this.#build;
+  }
+
+  /** Fetches the names of streets and quarters, where the city has some: until then places have none. */
+  nameStreets(): void {
+    if (this.city.basemap) void loadPlaces(this.#stopped).then((places) => (this.places = places));
   }
 
   /** The name of a feature, its key where it has none or is gone. */
