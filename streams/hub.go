@@ -102,6 +102,9 @@ type HubOptions struct {
 	// Build, Exercise and Simulated stand in every status.
 	Build               string
 	Exercise, Simulated bool
+	// Retract: what a frame drops is not sent to anyone any more, not even to who comes
+	// within the second that others share a keyframe, or is taken on slowly.
+	Retract bool
 	// Metrics may be shared by the hubs of all audiences; nil: counted and not shown.
 	Metrics prometheus.Registerer
 }
@@ -116,6 +119,7 @@ type Hub struct {
 	epoch   string
 	project *projection // nil: the audience sees everything
 	fixed   Status      // what the status says for good
+	retract bool
 	m       *hubMetrics
 
 	head atomic.Pointer[hubHead] // written under mu, read without
@@ -188,7 +192,7 @@ func NewHub(w *geo.World, o HubOptions) *Hub {
 		panic("streams: a hub cannot start on an overlay")
 	}
 	o.Audience.Name = cmp.Or(o.Audience.Name, "ops")
-	h := &Hub{source: w, world: o.World, epoch: o.Epoch, m: newHubMetrics(o.Metrics, o.Audience.Name)}
+	h := &Hub{source: w, world: o.World, epoch: o.Epoch, m: newHubMetrics(o.Metrics, o.Audience.Name), retract: o.Retract}
 	h.fixed = Status{Build: o.Build, Exercise: o.Exercise, Simulated: o.Simulated, Audience: o.Audience.Name}
 	if o.Audience.Project != nil {
 		h.project = newProjection(o.Audience.Project, view)
@@ -264,6 +268,9 @@ func (h *Hub) publish(f *Frame, view *geo.View) {
 	}
 	h.head.Store(&head)
 	h.forget(time.Now())
+	if h.retract && len(d.Drop) > 0 {
+		h.key, h.bounds = nil, [len(hubRates)]hubBound{}
+	}
 }
 
 // wake wakes the readers that wait for something of that sort. It sends into
