@@ -26,4 +26,6 @@ type Principal struct {
 	Name string // "dispatcher:amini", "feed:osmand", "system"
 	Role string
 	From string // network address, may be empty
+	// Session is the id of the session, empty for programs and the server itself.
+	Session string
 }

@@ -276,6 +276,7 @@ func pbAct(b []byte, a *geo.Act) []byte {
 	b = pbString(b, 9, a.Key)
 	b = pbBytes(b, 10, a.Digest)
 	b = pbBytes(b, 11, a.Answer)
+	b = pbString(b, 12, a.By.Session)
 	return pbClose(append(b, a.Extra...), start)
 }
 
@@ -727,6 +728,8 @@ func (p *pbReader) act() geo.Act {
 			a.Digest = q.copied()
 		case 11:
 			a.Answer = q.copied()
+		case 12:
+			a.By.Session = q.string()
 		default:
 			q.unknown()
 		}

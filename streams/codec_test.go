@@ -149,7 +149,7 @@ func anyFrame(r *rand.Rand) *Frame {
 	}
 	f.Move = movesInOrder(f.Move)
 	for range r.IntN(3) {
-		f.Acts = append(f.Acts, geo.Act{At: geo.Millis(odd()), Name: text(), By: geo.Principal{Name: text(), Role: text(), From: text()}, Why: text(), Subjects: []string{text(), text()},
+		f.Acts = append(f.Acts, geo.Act{At: geo.Millis(odd()), Name: text(), By: geo.Principal{Name: text(), Role: text(), From: text(), Session: text()}, Why: text(), Subjects: []string{text(), text()},
 			Args: []byte("{}"), Key: text(), Digest: []byte{1}, Answer: []byte("x")})
 	}
 	for range r.IntN(3) {

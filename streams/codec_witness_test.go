@@ -65,7 +65,7 @@ func witness(t *testing.T, name string, f *Frame, b []byte) {
 	wrong("number of acts", len(p.Acts), len(f.Acts))
 	for i := range min(len(p.Acts), len(f.Acts)) {
 		a, g := p.Acts[i], f.Acts[i]
-		wrong("act", a.Name+"|"+a.By+"|"+a.Role+"|"+a.From+"|"+a.Why+"|"+a.Key, g.Name+"|"+g.By.Name+"|"+g.By.Role+"|"+g.By.From+"|"+g.Why+"|"+g.Key)
+		wrong("act", a.Name+"|"+a.By+"|"+a.Role+"|"+a.From+"|"+a.Why+"|"+a.Key+"|"+a.Session, g.Name+"|"+g.By.Name+"|"+g.By.Role+"|"+g.By.From+"|"+g.Why+"|"+g.Key+"|"+g.By.Session)
 		wrong("act at", a.At, int64(g.At))
 		wrong("act bytes", string(a.Args)+"|"+string(a.Digest)+"|"+string(a.Answer), string(g.Args)+"|"+string(g.Digest)+"|"+string(g.Answer))
 		wrong("act subjects", slices.Equal(a.Subjects, g.Subjects), true)

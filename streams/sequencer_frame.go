@@ -431,7 +431,7 @@ func frameSize(f *Frame) int {
 }
 
 func actSize(a *geo.Act) int {
-	n := 64 + len(a.Name) + len(a.By.Name) + len(a.By.Role) + len(a.By.From) + len(a.Why) + len(a.Args) + len(a.Key) + len(a.Digest) + len(a.Answer)
+	n := 64 + len(a.Name) + len(a.By.Name) + len(a.By.Role) + len(a.By.From) + len(a.By.Session) + len(a.Why) + len(a.Args) + len(a.Key) + len(a.Digest) + len(a.Answer)
 	for _, k := range a.Subjects {
 		n += 3 + len(k)
 	}

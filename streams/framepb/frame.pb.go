@@ -605,6 +605,7 @@ type Act struct {
 	Key           string                 `protobuf:"bytes,9,opt,name=key,proto3" json:"key,omitempty"`
 	Digest        []byte                 `protobuf:"bytes,10,opt,name=digest,proto3" json:"digest,omitempty"`
 	Answer        []byte                 `protobuf:"bytes,11,opt,name=answer,proto3" json:"answer,omitempty"`
+	Session       string                 `protobuf:"bytes,12,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -714,6 +715,13 @@ func (x *Act) GetAnswer() []byte {
 		return x.Answer
 	}
 	return nil
+}
+
+func (x *Act) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
 }
 
 type Status struct {
@@ -891,7 +899,7 @@ const file_frame_proto_rawDesc = "" +
 	"\x06Sealed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x12\x10\n" +
-	"\x03box\x18\x03 \x01(\fR\x03box\"\xe5\x01\n" +
+	"\x03box\x18\x03 \x01(\fR\x03box\"\xff\x01\n" +
 	"\x03Act\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x12R\x02at\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -904,7 +912,8 @@ const file_frame_proto_rawDesc = "" +
 	"\x03key\x18\t \x01(\tR\x03key\x12\x16\n" +
 	"\x06digest\x18\n" +
 	" \x01(\fR\x06digest\x12\x16\n" +
-	"\x06answer\x18\v \x01(\fR\x06answer\"\xfa\x01\n" +
+	"\x06answer\x18\v \x01(\fR\x06answer\x12\x18\n" +
+	"\asession\x18\f \x01(\tR\asession\"\xfa\x01\n" +
 	"\x06Status\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12\x1a\n" +
 	"\bexercise\x18\x02 \x01(\bR\bexercise\x12\x1c\n" +
