@@ -51,6 +51,8 @@ export type IncidentType = Coded &
     sensitive: boolean;
     agencies: readonly string[];
     capabilities: readonly string[];
+    /** The time within which help should come, where one is set. */
+    standard?: Readonly<{ seconds: number; measure: string; share: number }>;
   }>;
 /** How far an incident is. */
 export type IncidentStatus = Coded & Readonly<{ order: number; initial?: boolean; final?: boolean }>;
@@ -74,6 +76,9 @@ export type ShelterStatus = Coded & Readonly<{ token: string; shape: string; adm
 export type SiteKind = Coded & Readonly<{ icon: string; sensitive: boolean }>;
 /** An organisation. */
 export type Agency = Coded & Readonly<{ short: Label; icon: string }>;
+
+/** A number that the city has words for: dead, evacuated, without power. */
+export type FigureKind = Coded & Readonly<{ unit: Label; definition: Label }>;
 
 /** What share of a city should be reached, by whom and how soon. */
 export type CoverageStandards = Readonly<{
@@ -107,6 +112,8 @@ export type Preset = Readonly<{
   shelter_kinds: readonly ShelterKind[];
   shelter_statuses: readonly ShelterStatus[];
   site_kinds: readonly SiteKind[];
+  /** In the order to show them; absent on a server of before figures. */
+  figures?: readonly FigureKind[];
   /** Absent on a server of before roads. */
   coverage?: CoverageStandards;
 }>;

@@ -1,6 +1,7 @@
 import { iconPath } from "../icons";
 import { byCode, scaleValue, type Preset, type Theme } from "../preset";
 import { shapePath } from "../shapes";
+import { glyphIn } from "../symbols";
 import type { Palette } from "./palette";
 
 /**
@@ -78,17 +79,6 @@ function place(
   ctx.restore();
 }
 
-/** Where the icon lies in a shape, and how much of it it may fill: triangles have their room below. */
-const iconIn: Readonly<Record<string, readonly [dy: number, share: number]>> = {
-  triangle: [0.11, 0.42],
-  triangle_down: [-0.11, 0.42],
-  diamond: [0, 0.48],
-  star: [0.02, 0.42],
-  pentagon: [0.03, 0.5],
-  house: [0.08, 0.48],
-  drop: [0.1, 0.44],
-};
-
 function incident(maker: ImageMaker, type: string, priority: string): Picture {
   const { preset, palette, theme } = maker;
   const value = scaleValue(preset, "priority", priority);
@@ -107,7 +97,7 @@ function incident(maker: ImageMaker, type: string, priority: string): Picture {
       ctx.fillStyle = color;
       ctx.fill(p, "evenodd");
     });
-    const [dy, share] = iconIn[shape] ?? [0, 0.56];
+    const [dy, share] = glyphIn(shape);
     place(ctx, iconPath(icon), 15, mid, mid + dy * size, size * share, (p) => {
       ctx.fillStyle = palette.color("symbol-ink");
       ctx.fill(p);
