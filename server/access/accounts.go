@@ -30,10 +30,14 @@ type Account struct {
 	Agencies []string `json:"agencies,omitempty"`
 	Shelters []string `json:"shelters,omitempty"`
 	Disabled bool     `json:"disabled,omitempty"`
+	// Language is that of the screens, such as fa; empty: as the browser says.
+	Language string `json:"language,omitempty"`
 	// BreakGlass: for the day when nobody else can get in; its use raises an alarm.
 	BreakGlass bool `json:"break_glass,omitempty"`
 	// MustChange: the password was given by somebody else.
 	MustChange bool `json:"must_change,omitempty"`
+	// Reset is the one-time link by which the owner sets a new password.
+	Reset *Setup `json:"reset,omitempty"`
 	// Password and Factor are sealed: the hash, and the second factor as [Factor].
 	Password *geo.Sealed `json:"password,omitempty"`
 	Factor   *geo.Sealed `json:"factor,omitempty"`
@@ -53,23 +57,26 @@ type Profile struct {
 	Role       Role      `json:"role"`
 	Agencies   []string  `json:"agencies"`
 	Shelters   []string  `json:"shelters"`
+	Language   string    `json:"language"`
 	Disabled   bool      `json:"disabled"`
 	BreakGlass bool      `json:"break_glass"`
 	MustChange bool      `json:"must_change"`
 	TwoFactor  bool      `json:"two_factor"`
+	Password   bool      `json:"has_password"` // false: its owner has not set one yet
 	Created    time.Time `json:"created"`
 }
 
 // Profile returns what others may see of the account.
 func (a Account) Profile() Profile {
-	return Profile{a.ID, a.Name, a.Display, a.Role, slices.Concat([]string{}, a.Agencies), slices.Concat([]string{}, a.Shelters), a.Disabled, a.BreakGlass,
-		a.MustChange, a.Factor != nil, a.Created}
+	return Profile{a.ID, a.Name, a.Display, a.Role, slices.Concat([]string{}, a.Agencies), slices.Concat([]string{}, a.Shelters), a.Language, a.Disabled,
+		a.BreakGlass, a.MustChange, a.Factor != nil, a.Password != nil, a.Created}
 }
 
 // Why an account may not be so.
 var (
 	ErrAccountName   = errors.New("a name has 2 to 64 letters, digits, '.', '_', '-' or '@'")
 	ErrDisplay       = errors.New("a display name has at most 100 printable characters")
+	ErrLanguage      = errors.New("a language is a code such as fa, zh or en")
 	ErrPersonRole    = errors.New("the role must be one of a person: viewer, dispatcher, supervisor, commander, agency_officer, shelter_keeper, admin")
 	ErrScope         = errors.New("an agency officer needs an agency and a shelter keeper a shelter; codes and keys must be well formed, at most 100")
 	ErrNameTaken     = errors.New("there is an account of this name")
@@ -77,6 +84,7 @@ var (
 	ErrLastAdmin     = errors.New("the last admin who can sign in must stay")
 	ErrSetup         = errors.New("the setup link is not valid; it works once, for a day, while there is no account")
 	ErrSetupNotEmpty = errors.New("there are accounts already")
+	ErrReset         = errors.New("the link is not valid; it works once, for a day, and a newer one ends it")
 	ErrCodeUsed      = errors.New("this code was used already")
 )
 
@@ -94,13 +102,18 @@ type NewAccount struct {
 	Name, Display      string
 	Role               Role
 	Agencies, Shelters []string
+	Language           string
 	BreakGlass         bool
 	MustChange         bool
-	Hash               string // of the password, by [Hasher.Hash]
+	Hash               string // of the password, by [Hasher.Hash]; empty: a link will set it
 }
 
-// AccountChange says what becomes different; nil fields stay.
+// AccountChanges say what becomes different; nil fields stay.
 type AccountChanges struct {
+	// If is asked with the account as it is, when nobody else changes it; its error is
+	// the answer.
+	If         func(Account) error
+	Language   *string
 	Display    *string
 	Role       *Role
 	Agencies   *[]string
@@ -118,6 +131,9 @@ func checkAccount(a *Account) error {
 	}
 	if !utf8.ValidString(a.Display) || utf8.RuneCountInString(a.Display) > 100 || strings.ContainsFunc(a.Display, unicode.IsControl) {
 		return ErrDisplay
+	}
+	if len(a.Language) > 35 || strings.Trim(a.Language, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
+		return ErrLanguage
 	}
 	if !slices.Contains(PersonRoles, a.Role) {
 		return ErrPersonRole
@@ -211,19 +227,21 @@ func (g *Register) Create(ctx context.Context, act Act, in NewAccount) (Account,
 
 func (g *Register) create(ctx context.Context, act Act, in NewAccount, op string, also func(*State, *Record) error) (Account, error) {
 	a := Account{ID: secret(12), Name: NormalName(in.Name), Display: strings.TrimSpace(in.Display), Role: in.Role, Agencies: in.Agencies, Shelters: in.Shelters,
-		BreakGlass: in.BreakGlass, MustChange: in.MustChange, Grant: 1, Created: act.At.UTC().Round(0)}
+		Language: in.Language, BreakGlass: in.BreakGlass, MustChange: in.MustChange, Grant: 1, Created: act.At.UTC().Round(0)}
 	if err := checkAccount(&a); err != nil {
 		return a, err
 	}
-	if _, err := parsePHC(in.Hash); err != nil {
-		return a, err
+	if in.Hash != "" {
+		if _, err := parsePHC(in.Hash); err != nil {
+			return a, err
+		}
+		sealed, err := g.seal.Seal("password", []byte(in.Hash))
+		if err != nil {
+			return a, err
+		}
+		a.Password = &sealed
 	}
-	sealed, err := g.seal.Seal("password", []byte(in.Hash))
-	if err != nil {
-		return a, err
-	}
-	a.Password = &sealed
-	_, err = g.change(ctx, act, func(s *State, r *Record) error {
+	_, err := g.change(ctx, act, func(s *State, r *Record) error {
 		if err := also(s, r); err != nil {
 			return err
 		}
@@ -234,7 +252,7 @@ func (g *Register) create(ctx context.Context, act Act, in NewAccount, op string
 		return nil
 	})
 	if err != nil {
-		g.forget(&sealed)
+		g.forget(a.Password)
 		return a, err
 	}
 	out, _ := copied(&a)
@@ -281,8 +299,14 @@ func (g *Register) Change(ctx context.Context, act Act, id string, c AccountChan
 		op = map[bool]string{true: "account.disable", false: "account.enable"}[*c.Disabled]
 	}
 	_, after, err := g.alter(ctx, act, id, op, func(a *Account) error {
+		if c.If != nil {
+			if err := c.If(*a); err != nil {
+				return err
+			}
+		}
 		before := *a
 		put(&a.Display, c.Display)
+		put(&a.Language, c.Language)
 		put(&a.Role, c.Role)
 		put(&a.Agencies, c.Agencies)
 		put(&a.Shelters, c.Shelters)
@@ -307,7 +331,59 @@ func put[T any](at *T, v *T) {
 // are over. must: it has to be changed at the first sign-in.
 func (g *Register) SetPassword(ctx context.Context, act Act, id, hash string, must bool) (Account, error) {
 	return g.setHash(ctx, act, id, hash, "account.password", func(a *Account) error {
-		a.MustChange = must
+		a.MustChange, a.Reset = must, nil
+		a.Grant++
+		return nil
+	})
+}
+
+// IssueReset makes a one-time token by which the owner of an account sets a new
+// password, and ends the one before. With factor the second factor is taken away at
+// once. It returns [ErrNoAccount].
+func (g *Register) IssueReset(ctx context.Context, act Act, id string, valid time.Duration, factor bool) (token string, ends time.Time, err error) {
+	token = id + "." + secret(32)
+	ends = act.At.UTC().Round(0).Add(valid)
+	before, _, err := g.alter(ctx, act, id, "account.reset", func(a *Account) error {
+		a.Reset = &Setup{SHA256: sha(token), Expires: ends}
+		if factor && a.Factor != nil {
+			a.Factor, a.Step = nil, 0
+			a.Grant++
+		}
+		return nil
+	})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if factor {
+		g.forget(before.Factor)
+	}
+	return token, ends, nil
+}
+
+// ResetOf returns the account whose password a token would set now.
+func (g *Register) ResetOf(token string, now time.Time) (Account, bool) {
+	id, _, _ := strings.Cut(token, ".")
+	a, ok := g.State().Account(id)
+	return a, ok && a.resetValid(token, now)
+}
+
+func (a Account) resetValid(token string, now time.Time) bool {
+	return a.Reset != nil && !a.Disabled && now.Before(a.Reset.Expires) && subtle.ConstantTimeCompare([]byte(sha(token)), []byte(a.Reset.SHA256)) == 1
+}
+
+// UseReset sets the password of the account that a token is of, which is used up;
+// sessions opened before are over. Of several at once one succeeds. It returns
+// [ErrReset].
+func (g *Register) UseReset(ctx context.Context, act Act, token, hash string) (Account, error) {
+	a, ok := g.ResetOf(token, act.At)
+	if !ok {
+		return Account{}, ErrReset
+	}
+	return g.setHash(ctx, act, a.ID, hash, "account.reset.use", func(a *Account) error {
+		if !a.resetValid(token, act.At) {
+			return ErrReset
+		}
+		a.MustChange, a.Reset = false, nil
 		a.Grant++
 		return nil
 	})
@@ -344,15 +420,16 @@ func (g *Register) setHash(ctx context.Context, act Act, id, hash, op string, f 
 	return after, nil
 }
 
-// SetFactor gives an account its second factor, or takes it away (nil).
-func (g *Register) SetFactor(ctx context.Context, act Act, id string, f *Factor) (Account, error) {
+// SetFactor gives an account its second factor, or takes it away (nil). step is that
+// of a code that was used to confirm it: it is good for nothing else.
+func (g *Register) SetFactor(ctx context.Context, act Act, id string, f *Factor, step int64) (Account, error) {
 	op := "account.factor"
 	if f == nil {
 		op = "account.factor.remove"
 	}
 	return g.setFactor(ctx, act, id, op, f, func(a *Account) error {
 		a.Grant++
-		a.Step = 0
+		a.Step = step
 		return nil
 	})
 }

@@ -194,9 +194,9 @@ func (e *Enrolments) sweep(now time.Time) {
 // Approve makes a device of the wall that shows the code. Errors are [ErrCode],
 // [ErrCodeTooMany], [ErrDeviceName] and those of the record.
 func (e *Enrolments) Approve(ctx context.Context, g *Register, act Act, code, name string) (Device, error) {
-	name = norm.NFC.String(strings.TrimSpace(clip(name, 512)))
-	if n := utf8.RuneCountInString(name); n < 1 || n > 64 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return Device{}, ErrDeviceName
+	name, err := deviceName(name)
+	if err != nil {
+		return Device{}, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock() // held while it is recorded: a code makes one device
@@ -213,6 +213,14 @@ func (e *Enrolments) Approve(ctx context.Context, g *Register, act Act, code, na
 	}
 	w.device = d.ID
 	return d, nil
+}
+
+func deviceName(name string) (string, error) {
+	name = norm.NFC.String(strings.TrimSpace(clip(name, 512)))
+	if n := utf8.RuneCountInString(name); n < 1 || n > 64 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", ErrDeviceName
+	}
+	return name, nil
 }
 
 // Claim tells a wall, by the claim that it kept, which device it has become. It
@@ -257,6 +265,33 @@ func (e *Enrolments) HealthOf(device string) (Health, bool) {
 	defer e.mu.Unlock()
 	h, ok := e.health[device]
 	return h, ok
+}
+
+// RenameDevice gives a device another name. If is asked with the device as it is, and
+// its error is the answer; it may be nil. Errors are [ErrDeviceName], [ErrNoDevice]
+// and those of the record.
+func (g *Register) RenameDevice(ctx context.Context, act Act, id, name string, If func(Device) error) (Device, error) {
+	name, err := deviceName(name)
+	if err != nil {
+		return Device{}, err
+	}
+	var d Device
+	_, err = g.change(ctx, act, func(s *State, r *Record) error {
+		var ok bool
+		if d, ok = s.Device(id); !ok || d.Revoked {
+			return ErrNoDevice
+		}
+		if If != nil {
+			if err := If(d); err != nil {
+				return err
+			}
+		}
+		d.Name = name
+		kept := d
+		r.Op, r.Device = "device.rename", &kept
+		return nil
+	})
+	return d, err
 }
 
 // RevokeDevice ends a device for ever. Its session is over when it returns, if the

@@ -152,6 +152,7 @@ type Row struct {
 	Dangerous bool     `json:"dangerous,omitempty"` // needs a step-up
 	Internal  bool     `json:"internal,omitempty"`
 	Sensitive bool     `json:"sensitive,omitempty"`
+	Own       bool     `json:"own,omitempty"` // both, of those of an own agency
 }
 
 // Rows are the whole table, in the order of [Actions], [Kinds] and [AllRoles].
@@ -161,10 +162,89 @@ func Rows() []Row {
 		for _, k := range append([]geo.Kind{""}, Kinds...) {
 			for _, r := range AllRoles {
 				if g, ok := table[cell{r, i.Action, k}]; ok {
-					out = append(out, Row{i.Action, k, r, g.scope.String(), g.fields, g.stepUp, g.internal, g.sensitive})
+					out = append(out, Row{i.Action, k, r, g.scope.String(), g.fields, g.stepUp, g.internal, g.sensitive, g.own})
 				}
 			}
 		}
 	}
 	return out
+}
+
+// May returns the actions that p may do to something, perhaps not to everything, and
+// those of them that need a second proof, both in the order of [Actions]. Screens show
+// by it what they offer; [Allow] decides.
+func May(p Principal) (may, dangerous []Action) {
+	may, dangerous = []Action{}, []Action{}
+	for _, i := range Actions {
+		if p.Limited && Allow(p, i.Action, Target{}).Code == PasswordChange {
+			continue
+		}
+		some := slices.ContainsFunc(p.roles(), func(r Role) bool {
+			return slices.ContainsFunc(append([]geo.Kind{""}, Kinds...), func(k geo.Kind) bool {
+				g, ok := table[cell{r, i.Action, k}]
+				return ok && (g.scope != OwnAccount || p.Session != "") && (!g.stepUp || p.Account != "")
+			})
+		})
+		if !some {
+			continue
+		}
+		may = append(may, i.Action)
+		if i.Dangerous {
+			dangerous = append(dangerous, i.Action)
+		}
+	}
+	return may, dangerous
+}
+
+// Kinded tells whether the rows of an action name kinds.
+func Kinded(a Action) bool { return kinded[a] }
+
+// Fields are the classes of the fields of a kind, "" for those of every kind. What is
+// in neither list is internal; "_at" stands for all stamps.
+type Fields struct {
+	Kind     geo.Kind `json:"kind"`
+	Open     []string `json:"open"`
+	Personal []string `json:"personal"`
+}
+
+// AllFields are the classes of the fields of all kinds.
+func AllFields() []Fields {
+	var out []Fields
+	for _, k := range append([]geo.Kind{""}, Kinds...) {
+		out = append(out, Fields{k, slices.Concat([]string{}, openFields[k]), slices.Concat([]string{}, personalFields[k])})
+	}
+	return out
+}
+
+// Sight is what an audience sees of a kind.
+type Sight struct {
+	Kind geo.Kind
+	// Internal and Sensitive: internal fields, and features of sensitive types, of its
+	// own ones at least. OwnOnly: nothing of others is seen at all.
+	Internal, Sensitive, OwnOnly bool
+}
+
+// SightOf returns what an audience sees, by kind; kinds that it does not see are left
+// out. It returns [ErrAudience], wrapped.
+func SightOf(audience string) ([]Sight, error) {
+	r, err := AudienceReader(audience, DoorREST)
+	if err != nil {
+		return nil, err
+	}
+	var out []Sight
+	for _, k := range Kinds {
+		own, other := Target{Kind: k, Agencies: r.p.Agencies}, Target{Kind: k, Agencies: []string{"?"}}
+		if len(r.p.Shelters) > 0 {
+			own.Key = r.p.Shelters[0]
+		}
+		seen, internal := r.sees(own)
+		if !seen {
+			continue
+		}
+		all, _ := r.sees(other)
+		own.Sensitive = true
+		sensitive, _ := r.sees(own)
+		out = append(out, Sight{k, internal, sensitive, !all})
+	}
+	return out, nil
 }

@@ -58,7 +58,7 @@ type Principal struct {
 
 // Geo is the principal as acts name it.
 func (p Principal) Geo() geo.Principal {
-	return geo.Principal{Name: p.Name, Role: string(p.Role), From: p.From}
+	return geo.Principal{Name: p.Name, Role: string(p.Role), From: p.From, Session: p.Session}
 }
 
 // Nobody is the principal of a call without a session or a token.
@@ -105,11 +105,17 @@ const (
 	Publish        Action = "publication.publish"
 	Withdraw       Action = "publication.withdraw"
 	LayoutSet      Action = "layout.set"
+	FactSet        Action = "fact.set"
+	ResponseSet    Action = "response.set"
 	SignInAct      Action = "session.begin"
 	SignOut        Action = "session.end"
 	StepUpAct      Action = "session.stepup"
 	SetupAct       Action = "setup"
+	SessionRead    Action = "session.read"
 	SelfRead       Action = "self.read"
+	SelfEdit       Action = "self.edit"
+	ResetUse       Action = "reset.use"
+	Preview        Action = "audience.preview"
 	SelfChange     Action = "self.change"
 	SessionRevoke  Action = "session.revoke"
 	AccountRead    Action = "account.read"
@@ -122,6 +128,7 @@ const (
 	DeviceHealth   Action = "device.health"
 	DeviceRead     Action = "device.read"
 	DeviceApprove  Action = "device.approve"
+	DeviceChange   Action = "device.change"
 	DeviceRevoke   Action = "device.revoke"
 )
 
@@ -130,7 +137,7 @@ const Publication geo.Kind = "publication"
 
 // Kinds are the kinds that the policy knows. A kind that is not here is nobody's.
 var Kinds = []geo.Kind{geo.Unit, geo.Incident, geo.Hazard, geo.Shelter, geo.Site, geo.Zone, geo.Call, geo.Assignment,
-	geo.Alarm, geo.Feed, geo.Coverage, geo.Void, Publication}
+	geo.Alarm, geo.Feed, geo.Coverage, geo.Void, geo.Situation, geo.Response, geo.Figure, geo.Decision, geo.Layout, Publication}
 
 // Class says how far a field may travel.
 type Class uint8
@@ -159,10 +166,16 @@ var openFields = map[geo.Kind][]string{
 	geo.Assignment: {"incident", "unit", "_at"},
 	geo.Alarm: {"text", "subjects", "lasting", "raised_at", "acked_at", "over_at",
 		"zone", "capability", "seconds", "names", "since", "count"},
-	geo.Feed:     {"interval_s", "datum", "silent_since"},
-	geo.Coverage: {"units", "standards", "trend"},
-	geo.Void:     {"zone", "capability", "seconds", "since", "names", "alarmed"},
-	Publication:  {"text", "grade", "capacity", "needs", "valid_from", "valid_to", "_at"},
+	geo.Feed:      {"interval_s", "datum", "silent_since"},
+	geo.Coverage:  {"units", "standards", "trend", "at"},
+	geo.Void:      {"zone", "capability", "seconds", "since", "names", "alarmed"},
+	geo.Situation: {"text", "lang", "author", "until", "next_briefing", "at", "by"},
+	geo.Response:  {"level", "since", "reason", "plan", "before", "at", "by"},
+	geo.Figure:    {"label", "value", "unit", "as_of", "source", "confirmed", "definition", "before", "at", "by"},
+	geo.Decision:  {"text", "due", "owner", "at", "by", "_at"},
+	geo.Layout: {"title", "area", "panels", "layers", "text_scale", "language", "theme", "tour", "part", "visitor", "devices", "cameras",
+		"dim", "at", "by"},
+	Publication: {"text", "grade", "capacity", "needs", "valid_from", "valid_to", "_at"},
 }
 
 // PlaceField stands for the geometry of a feature where fields are named.
@@ -264,7 +277,7 @@ type grant struct {
 // Allow decides whether a principal may do something. It depends on its arguments
 // alone. For reads of features [Reader] says more: which fields.
 func Allow(p Principal, a Action, t Target) Decision {
-	if p.Limited && !slices.Contains([]Action{HealthRead, ScreensRead, SelfRead, SelfChange, SignOut, StepUpAct}, a) {
+	if p.Limited && !slices.Contains([]Action{HealthRead, ScreensRead, SessionRead, SelfRead, SelfChange, SignOut, StepUpAct}, a) {
 		return no(PasswordChange, "the password must be changed before anything else")
 	}
 	best := allowAs(p, p.Role, a, t)

@@ -108,6 +108,7 @@ plan.ask                        . . y y y y . y . . .
 export.read                     . . . y y . . y . . .
 audit.read                      . . . y . . . y . . .
 policy.read                     . y y y y y y y . . .
+audience.preview                . . . y . . . y . . .
 dispatch                        . . y y . . . y . . .
 unit.status                     . . y y . o . y . . .
 alarm.ack                       . . y y y . . y . . y
@@ -119,11 +120,16 @@ fix.report                      . . y y . . . y o . .
 publication.publish             . . . + + . . . . . .
 publication.withdraw            . . y y y . . . . . .
 layout.set                      . . y y y . . y . . .
+fact.set                        . . . y y . . . . . .
+response.set                    . . . y y . . . . . .
 session.begin                   y y y y y y y y . . .
 session.end                     . o o o o o o o . o .
 session.stepup                  . o o o o o o o . . .
 setup                           y . . . . . . . . . .
+reset.use                       y y y y y y y y . . .
+session.read                    . y y y y y y y y y .
 self.read                       . o o o o o o o . . .
+self.edit                       . o o o o o o o . . .
 self.change                     . + + + + + + + . . .
 session.revoke                  . . . y . . . y . . .
 account.read                    . . . . . . . y . . .
@@ -136,6 +142,7 @@ device.enrol                    y . . . . . . . . y .
 device.health                   . . . . . . . . . y .
 device.read                     . . . y . . . y . . .
 device.approve                  . . . + . . . + . . .
+device.change                   . . . y . . . y . . .
 device.revoke                   . . . y . . . y . . .
 sealed.open incident            . . y y . . . . . . .
 sealed.open call                . . y y . . . . . . .
@@ -153,6 +160,11 @@ feature.read alarm              . y y y y y . y . y .
 feature.read feed               . y y y y y . y . y .
 feature.read coverage           . y y y y y . y . y .
 feature.read void               . y y y y y . y . y .
+feature.read situation          . y y y y y . y . y .
+feature.read response           . y y y y y . y . y .
+feature.read figure             . y y y y y . y . y .
+feature.read decision           . y y y y y . y . y .
+feature.read layout             . y y y y y . y . y .
 feature.read publication        y y y y y y y y . y .
 feature.create unit             . . y y . o . y o . .
 feature.create incident         . . y y . . . y . . .
@@ -420,7 +432,7 @@ func TestNever(t *testing.T) {
 							t.Errorf("a wall does %s", a)
 						}
 					case FeedProgram:
-						if !slices.Contains([]Action{HealthRead, ScreensRead, ContractRead, GroundRead, PresetRead}, a) && (tg.Key != "E7" || a != FixReport && a != FeatureCreate) {
+						if !slices.Contains([]Action{HealthRead, ScreensRead, ContractRead, GroundRead, PresetRead, SessionRead}, a) && (tg.Key != "E7" || a != FixReport && a != FeatureCreate) {
 							t.Errorf("a feed does %s to %+v", a, tg)
 						}
 					case Viewer:
@@ -438,7 +450,7 @@ func TestNever(t *testing.T) {
 		}
 		limited := someone(Admin)
 		limited.Limited, limited.SteppedUp, limited.BreakGlass = true, true, true
-		may := []Action{HealthRead, ScreensRead, SelfRead, SelfChange, SignOut, StepUpAct}
+		may := []Action{HealthRead, ScreensRead, SessionRead, SelfRead, SelfChange, SignOut, StepUpAct}
 		if d := Allow(limited, i.Action, mine("")); d.Allowed && !slices.Contains(may, i.Action) || !d.Allowed && d.Code != PasswordChange {
 			t.Errorf("who must change the password: %s %+v", i.Action, d)
 		}

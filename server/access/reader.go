@@ -88,6 +88,10 @@ func (r Reader) Field(t Target, field string) bool {
 	return false
 }
 
+// Confined tells whether the reader sees less than others of the same role, being
+// confined to agencies or shelters.
+func (r Reader) Confined() bool { return len(r.p.Agencies)+len(r.p.Shelters) > 0 && !r.p.BreakGlass }
+
 // Whole tells whether every field is seen but the personal ones.
 func (r Reader) Whole(t Target) bool {
 	_, internal := r.sees(t)

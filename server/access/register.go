@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,6 +32,8 @@ var (
 	ErrLocked = errors.New("another process holds the register of accounts; ask the running server")
 	// ErrRegister: the record of accounts was altered, cut or damaged.
 	ErrRegister = errors.New("the record of accounts is not as it was written")
+	// ErrUnrecorded: the change could not be written, and did not happen.
+	ErrUnrecorded = errors.New("NOT RECORDING: the change could not be written, nothing was changed; try again")
 	// ErrNewerRegister: a newer program wrote it.
 	ErrNewerRegister = errors.New("the record of accounts was written by a newer version")
 )
@@ -43,8 +46,11 @@ type Record struct {
 	At   time.Time `json:"at"`
 	Op   string    `json:"op"` // "account.create" …
 	By   string    `json:"by"`
-	From string    `json:"from,omitempty"`
-	Why  string    `json:"why,omitempty"`
+	Role Role      `json:"role,omitempty"` // of who did it
+	// Session is the id of theirs.
+	Session string `json:"session,omitempty"`
+	From    string `json:"from,omitempty"`
+	Why     string `json:"why,omitempty"`
 
 	Account *Account `json:"account,omitempty"`
 	Device  *Device  `json:"device,omitempty"`
@@ -235,7 +241,8 @@ func (g *Register) change(ctx context.Context, act Act, decide func(s *State, r 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.state.Load()
-	r := Record{V: recordVersion, N: s.n + 1, At: act.At.UTC().Round(0), By: act.By, From: act.From, Why: act.Why, Prev: s.prev}
+	r := Record{V: recordVersion, N: s.n + 1, At: act.At.UTC().Round(0), By: act.By, Role: act.Role, Session: act.Session, From: act.From,
+		Why: strings.ToValidUTF8(clip(act.Why, 2000), ""), Prev: s.prev}
 	if err := decide(s, &r); err != nil {
 		return r, err
 	}
@@ -244,7 +251,7 @@ func (g *Register) change(ctx context.Context, act Act, decide func(s *State, r 
 		return r, err
 	}
 	if err := g.log.Append(ctx, r); err != nil {
-		return r, fmt.Errorf("record %s: %w", r.Op, err)
+		return r, fmt.Errorf("record %s: %w: %w", r.Op, ErrUnrecorded, err)
 	}
 	g.state.Store(next)
 	if g.Changed != nil {
@@ -266,10 +273,16 @@ func (g *Register) note(ctx context.Context, act Act, op string) error {
 // later that nothing was cut off.
 func (s *State) Head() (n uint64, hash string) { return s.n, s.prev }
 
-// Act is who changes the register, from where, when and why.
+// Act is who changes something, from where, when and why. Session is an id.
 type Act struct {
-	By, From, Why string
-	At            time.Time
+	By, Session, From, Why string
+	Role                   Role
+	At                     time.Time
+}
+
+// Act returns p as it changes something now.
+func (p Principal) Act(why string) Act {
+	return Act{By: p.Name, Role: p.Role, Session: p.Session, From: p.From, Why: why, At: time.Now()}
 }
 
 // Close closes the file of the register.

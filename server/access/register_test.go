@@ -212,7 +212,7 @@ func randomLife(t *testing.T, r *rand.Rand, g *Register) {
 			_, err = g.SetPassword(t.Context(), act, id, hash, flag)
 		case 5:
 			f, _ := NewFactor()
-			_, err = g.SetFactor(t.Context(), act, id, &f)
+			_, err = g.SetFactor(t.Context(), act, id, &f, 0)
 		case 6:
 			err = g.useStep(t.Context(), act, id, r.Int64N(50))
 		case 7:

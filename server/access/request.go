@@ -37,6 +37,9 @@ var commandActions = map[string]Action{
 	"feed.declare": FeedDeclare, "feed.silent": SystemNote, "feed.back": SystemNote,
 	"coverage.note": SystemNote, "void.open": SystemNote, "void.close": SystemNote,
 	"sealed.open": SealedOpen, "sealed.erase": SealedErase,
+	"situation.set": FactSet, "situation.clear": FactSet, "figure.set": FactSet, "figure.remove": FactSet,
+	"decision.set": FactSet, "decision.remove": FactSet, "response.set": ResponseSet, "response.clear": ResponseSet,
+	"layout.set": LayoutSet, "layout.show": LayoutSet, "layout.remove": LayoutSet,
 }
 
 // CommandAction reads a command for the policy: which action it is, and about
@@ -59,7 +62,7 @@ func CommandAction(name string, args json.RawMessage) (Request, error) {
 		Units    json.RawMessage            `json:"units"`
 	}
 	switch a {
-	case AlarmRaise, AlarmAck, AlarmOver, FeedDeclare, SystemNote:
+	case AlarmRaise, AlarmAck, AlarmOver, FeedDeclare, SystemNote, FactSet, ResponseSet, LayoutSet:
 		return r, nil // decided by the role alone
 	}
 	if err := json.Unmarshal(args, &in); err != nil {
@@ -165,9 +168,27 @@ var operations = map[string]struct {
 	"closeIncident": {Dispatch, geo.Incident}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident},
 	"getRoute": {PlanAsk, ""}, "whatIf": {PlanAsk, ""}, "moveUps": {PlanAsk, ""}, "getCoverage": {CoverageRead, ""}, "coverageTile": {CoverageRead, ""},
 	"ackAlarm": {AlarmAck, ""}, "getPreset": {PresetRead, ""}, "getCity": {GroundRead, ""}, "stream": {StreamOpen, ""},
+	"putSituation": {FactSet, geo.Situation}, "deleteSituation": {FactSet, geo.Situation}, "putResponse": {ResponseSet, geo.Response},
+	"deleteResponse": {ResponseSet, geo.Response}, "putFigure": {FactSet, geo.Figure}, "deleteFigure": {FactSet, geo.Figure},
+	"putDecision": {FactSet, geo.Decision}, "deleteDecision": {FactSet, geo.Decision}, "putLayout": {LayoutSet, geo.Layout},
+	"deleteLayout": {LayoutSet, geo.Layout}, "putDisplay": {LayoutSet, geo.Layout},
 	"osmand": {FixReport, ""}, "osmandPost": {FixReport, ""}, "owntracks": {FixReport, ""},
+	"osmandByToken": {FixReport, ""}, "osmandPostByToken": {FixReport, ""},
 	"tile": {GroundRead, ""}, "cityFile": {GroundRead, ""}, "healthz": {HealthRead, ""}, "readyz": {HealthRead, ""},
 	"metrics": {MetricsRead, ""}, "openapiYaml": {ContractRead, ""}, "openapiJson": {ContractRead, ""},
+
+	"setup": {SetupAct, ""}, "getSession": {SessionRead, ""}, "signIn": {SignInAct, ""}, "signOut": {SignOut, ""}, "stepUp": {StepUpAct, ""},
+	"useReset": {ResetUse, ""}, "getAccount": {SelfRead, ""}, "patchOwnAccount": {SelfEdit, ""}, "putPassword": {SelfChange, ""},
+	"beginTotp": {SelfChange, ""}, "confirmTotp": {SelfChange, ""}, "deleteTotp": {SelfChange, ""},
+	"listOwnSessions": {SelfRead, ""}, "deleteOwnSession": {SignOut, ""},
+	"listAccounts": {AccountRead, ""}, "getAccountOf": {AccountRead, ""}, "createAccount": {AccountChange, ""}, "resetAccount": {AccountChange, ""},
+	"patchAccount": {AccountDisable, ""}, // the call asks for more when it does more
+	"listSessions": {SessionRevoke, ""}, "deleteSessions": {SessionRevoke, ""}, "deleteSession": {SessionRevoke, ""},
+	"listTokens": {TokenRead, ""}, "createToken": {TokenChange, ""}, "patchToken": {TokenChange, ""}, "rotateToken": {TokenChange, ""},
+	"deleteToken": {TokenRevoke, ""}, "quarantineToken": {TokenRevoke, ""}, // to take it back is TokenChange
+	"listDevices": {DeviceRead, ""}, "beginEnrolment": {DeviceEnrol, ""}, "claimDevice": {DeviceEnrol, ""}, "getEnrolment": {DeviceRead, ""},
+	"approveDevice": {DeviceApprove, ""}, "putHealth": {DeviceHealth, ""}, "patchDevice": {DeviceChange, ""}, "deleteDevice": {DeviceRevoke, ""},
+	"getPolicy": {PolicyRead, ""}, "listAudiences": {Preview, ""}, "listActs": {AuditRead, ""}, "eraseCaller": {SealedErase, geo.Incident},
 }
 
 // OperationAction returns the action of a call by its operationId in openapi.yaml,

@@ -73,6 +73,16 @@ func LifetimeOf(role Role, breakGlass bool) Lifetime {
 	return lifetimes[role]
 }
 
+// Ends is when the session is over if nothing is heard of it any more.
+func (s Session) Ends() time.Time {
+	l := LifetimeOf(s.Role, s.BreakGlass)
+	idle, absolute := s.Seen.Add(l.Idle), s.Created.Add(l.Absolute)
+	if idle.Before(absolute) {
+		return idle
+	}
+	return absolute
+}
+
 func (s Session) alive(now time.Time) bool {
 	l := LifetimeOf(s.Role, s.BreakGlass)
 	return now.Sub(s.Seen) < l.Idle && now.Sub(s.Created) < l.Absolute

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,20 @@ type Gate struct {
 	// people. It must not block.
 	Tell func(Event)
 	Log  *slog.Logger
+
+	mu sync.Mutex
+	// begun are second factors that nobody has confirmed yet, by account.
+	begun map[string]begunFactor
 }
+
+type begunFactor struct {
+	factor  Factor
+	session string
+	ends    time.Time
+}
+
+// factorWait is how long a second factor waits for its first code.
+const factorWait = 10 * time.Minute
 
 // Event is something that happened at the gate. Changes of accounts and devices are
 // not among them: they are records.
@@ -33,6 +47,9 @@ type Event struct {
 	At      time.Time
 	Text    string // English
 	Alarm   bool   // somebody must look at it
+	// By is who did it, when that is somebody else, and Why what they said.
+	By  Principal
+	Why string
 }
 
 // The types of events.
@@ -45,6 +62,7 @@ const (
 	EventCodes       = "codes_guessed" // somebody has the password and tries codes
 	EventQuarantined = "token_quarantined"
 	EventWall        = "wall_enrolled"
+	EventEnded       = "session_ended" // by somebody, before its time
 )
 
 // Why nobody comes in.
@@ -131,7 +149,7 @@ type Entry struct {
 // dummy where there is no hash.
 func (g *Gate) SignIn(ctx context.Context, in SignIn) (Entry, error) {
 	name := NormalName(in.Name)
-	a, try, err := g.prove(ctx, name, in)
+	a, try, err := g.prove(ctx, name, in, true)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -167,8 +185,9 @@ func (g *Gate) breakGlass(ctx context.Context, a Account, from string, now time.
 	g.Tell(Event{Type: EventBreakGlass, Account: a.Name, From: from, At: now, Text: text, Alarm: true})
 }
 
-// prove is the checking that sign-in and step-up share.
-func (g *Gate) prove(ctx context.Context, name string, in SignIn) (Account, Try, error) {
+// prove is the checking that sign-in and step-up share: the password, and where it is
+// asked for the second factor.
+func (g *Gate) prove(ctx context.Context, name string, in SignIn, second bool) (Account, Try, error) {
 	try, wait := g.Limiter.Begin(time.Now(), name, in.From, in.Browser)
 	if wait > 0 {
 		return Account{}, try, &WaitError{wait}
@@ -184,7 +203,7 @@ func (g *Gate) prove(ctx context.Context, name string, in SignIn) (Account, Try,
 	a, known := g.Register.State().Named(name)
 	hash := ""
 	if known && !a.Disabled {
-		if hash = g.Register.hashOf(a); hash == "" {
+		if hash = g.Register.hashOf(a); hash == "" && a.Password != nil {
 			g.Log.Error("the password of an account cannot be opened: its key is missing; an admin has to set a new one", "account", a.Name)
 		}
 	}
@@ -200,8 +219,10 @@ func (g *Gate) prove(ctx context.Context, name string, in SignIn) (Account, Try,
 		g.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: now})
 		return a, try, ErrSignIn
 	}
-	if err := g.second(ctx, a, in, try); err != nil {
-		return a, try, err
+	if second {
+		if err := g.second(ctx, a, in, try); err != nil {
+			return a, try, err
+		}
 	}
 	if upgrade {
 		g.upgrade(ctx, a, in)
@@ -269,7 +290,7 @@ func (g *Gate) StepUp(ctx context.Context, p Principal, in SignIn) (Entry, error
 	if !ok || p.Session == "" {
 		return Entry{}, ErrNoSession
 	}
-	_, try, err := g.prove(ctx, a.Name, in)
+	_, try, err := g.prove(ctx, a.Name, in, true)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -290,10 +311,147 @@ func (g *Gate) SignOut(ctx context.Context, p Principal) {
 	}
 }
 
-// ChangePassword gives the person of a session a new password. All their sessions
-// end, and a new one begins. The caller has asked the policy for [SelfChange], so
-// the person has proved a moment ago who they are. Errors are ErrPassword…,
-// [ErrNoSession], [ErrBusy] and those of the record.
+// EndSessions ends the sessions of an account or a device, or the one of them that is
+// named, in the name of p; it says how many they were.
+func (g *Gate) EndSessions(ctx context.Context, p Principal, account, device, session, why string) int {
+	var over []Session
+	g.Sessions.Revoke(ctx, func(s Session) bool {
+		if s.Account != account || s.Device != device || session != "" && s.ID != session {
+			return false
+		}
+		over = append(over, s)
+		return true
+	})
+	name := ""
+	if a, ok := g.Register.State().Account(account); ok {
+		name = a.Name
+	}
+	for _, s := range over {
+		g.Tell(Event{Type: EventEnded, Account: name, Session: s.ID, From: p.From, At: time.Now(), By: p, Why: why})
+	}
+	return len(over)
+}
+
+// BeginFactor makes a second factor for the person of a session, and its recovery
+// codes. It counts from its first code on, see [Gate.ConfirmFactor]; one that was begun
+// before is forgotten. The caller has asked the policy for [SelfChange]. It returns
+// [ErrNoSession].
+func (g *Gate) BeginFactor(p Principal) (f Factor, codes []string, ends time.Time, err error) {
+	if _, ok := g.Register.State().Account(p.Account); !ok || p.Session == "" {
+		return Factor{}, nil, time.Time{}, ErrNoSession
+	}
+	f, codes = NewFactor()
+	now := time.Now()
+	ends = now.Add(factorWait)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, b := range g.begun {
+		if !now.Before(b.ends) {
+			delete(g.begun, id)
+		}
+	}
+	if g.begun == nil {
+		g.begun = map[string]begunFactor{}
+	}
+	g.begun[p.Account] = begunFactor{f, p.Session, ends}
+	return f, codes, ends, nil
+}
+
+// ErrNoFactor is a first code for a second factor that nobody has begun in this
+// session, or that waited too long.
+var ErrNoFactor = errors.New("no second factor was begun here, or it is past its time; begin again")
+
+// ConfirmFactor takes the first code of the second factor that was begun, which counts
+// from then on. All sessions of the person end, and a new one begins. Errors are
+// [ErrNoFactor], [ErrCodeWrong], [*WaitError] and those of the record.
+func (g *Gate) ConfirmFactor(ctx context.Context, p Principal, in SignIn) (Entry, error) {
+	a, ok := g.Register.State().Account(p.Account)
+	if !ok || p.Session == "" {
+		return Entry{}, ErrNoSession
+	}
+	now := time.Now()
+	g.mu.Lock()
+	b, ok := g.begun[a.ID]
+	g.mu.Unlock()
+	if !ok || b.session != p.Session || !now.Before(b.ends) {
+		return Entry{}, ErrNoFactor
+	}
+	try, wait := g.Limiter.Begin(now, a.Name, in.From, in.Browser)
+	if wait > 0 {
+		return Entry{}, &WaitError{wait}
+	}
+	step, ok := b.factor.Check(in.Code, now, 0)
+	if !ok {
+		try.Failed(now)
+		return Entry{}, ErrCodeWrong
+	}
+	try.Succeeded(now, in.Browser)
+	g.mu.Lock()
+	again, ok := g.begun[a.ID]
+	if ok = ok && again.ends.Equal(b.ends) && again.session == b.session; ok {
+		delete(g.begun, a.ID) // of two at once one succeeds
+	}
+	g.mu.Unlock()
+	if !ok {
+		return Entry{}, ErrNoFactor
+	}
+	a, err := g.Register.SetFactor(ctx, p.Act(""), a.ID, &b.factor, step)
+	if err != nil {
+		return Entry{}, err
+	}
+	return g.enter(ctx, now, a, in), nil
+}
+
+// RemoveFactor takes the second factor of the person of a session away. All their
+// sessions end, and a new one begins. The caller has asked the policy for [SelfChange].
+// Errors are [ErrNoSession] and those of the record.
+func (g *Gate) RemoveFactor(ctx context.Context, p Principal, in SignIn) (Entry, error) {
+	if p.Session == "" {
+		return Entry{}, ErrNoSession
+	}
+	a, err := g.Register.SetFactor(ctx, p.Act(""), p.Account, nil, 0)
+	if errors.Is(err, ErrNoAccount) {
+		return Entry{}, ErrNoSession
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	return g.enter(ctx, time.Now(), a, in), nil
+}
+
+// RecoveryLeft is how many recovery codes the account of p has left; 0 without a second
+// factor.
+func (g *Gate) RecoveryLeft(p Principal) int {
+	a, ok := g.Register.State().Account(p.Account)
+	if !ok {
+		return 0
+	}
+	f, err := g.Register.factorOf(a)
+	if err != nil || f == nil {
+		return 0
+	}
+	return len(f.Recovery)
+}
+
+// UseReset sets a new password by a one-time token. Errors are [ErrReset],
+// ErrPassword…, [ErrBusy] and those of the record.
+func (g *Gate) UseReset(ctx context.Context, token, password, from string) (Account, error) {
+	a, ok := g.Register.ResetOf(token, time.Now()) // before anything that costs
+	if !ok {
+		return Account{}, ErrReset
+	}
+	hash, err := g.NewPassword(ctx, password, a.Name, a.Display)
+	if err != nil {
+		return Account{}, err
+	}
+	return g.Register.UseReset(ctx, Act{By: "user:" + a.Name, Role: a.Role, From: from, At: time.Now()}, token, hash)
+}
+
+// ChangePassword gives the person of a session a new password; in.Password is the old
+// one. All their sessions end, and a new one begins. The caller has asked the policy
+// for [SelfChange], so the person has proved a moment ago who they are, with the second
+// factor too. Errors are ErrPassword…, [ErrNoSession], those of a wrong password as
+// [Gate.SignIn] has them, and those of the record.
 func (g *Gate) ChangePassword(ctx context.Context, p Principal, password string, in SignIn) (Entry, error) {
 	a, ok := g.Register.State().Account(p.Account)
 	if !ok || p.Session == "" {
@@ -302,6 +460,11 @@ func (g *Gate) ChangePassword(ctx context.Context, p Principal, password string,
 	if err := CheckPassword(password, a.Name, a.Display); err != nil {
 		return Entry{}, err
 	}
+	_, try, err := g.prove(ctx, a.Name, in, false)
+	if err != nil {
+		return Entry{}, err
+	}
+	try.Succeeded(time.Now(), in.Browser)
 	if same, _, err := g.Hasher.Verify(ctx, g.Register.hashOf(a), password, true); err != nil {
 		return Entry{}, err
 	} else if same {
@@ -312,7 +475,7 @@ func (g *Gate) ChangePassword(ctx context.Context, p Principal, password string,
 		return Entry{}, err
 	}
 	now := time.Now()
-	a, err = g.Register.SetPassword(ctx, Act{By: p.Name, From: p.From, At: now}, a.ID, hash, false)
+	a, err = g.Register.SetPassword(ctx, p.Act(""), a.ID, hash, false)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -337,7 +500,7 @@ func (g *Gate) Setup(ctx context.Context, token string, who NewAccount, in SignI
 	if err != nil {
 		return Entry{}, err
 	}
-	a, err := g.Register.Setup(ctx, Act{By: "setup", From: in.From, At: now}, token, NewAccount{Name: who.Name, Display: who.Display, Hash: hash})
+	a, err := g.Register.Setup(ctx, Act{By: "setup", From: in.From, At: now}, token, NewAccount{Name: who.Name, Display: who.Display, Language: who.Language, Hash: hash})
 	if err != nil {
 		return Entry{}, err
 	}

@@ -84,7 +84,7 @@ func TestSecondFactor(t *testing.T) {
 		k := newKit(t)
 		a := k.person(t, "amini", Supervisor)
 		f, codes := NewFactor()
-		if _, err := k.Register.SetFactor(t.Context(), by("amini"), a.ID, &f); err != nil {
+		if _, err := k.Register.SetFactor(t.Context(), by("amini"), a.ID, &f, 0); err != nil {
 			t.Fatal(err)
 		}
 		in := func(code string) error {
@@ -142,7 +142,7 @@ func TestSecondFactor(t *testing.T) {
 		if err := in(code()); err == nil || errors.Is(err, ErrCodeWrong) {
 			t.Errorf("a factor whose key is lost: %v", err)
 		}
-		if _, err := k.Register.SetFactor(t.Context(), by("admin"), a.ID, nil); err != nil {
+		if _, err := k.Register.SetFactor(t.Context(), by("admin"), a.ID, nil, 0); err != nil {
 			t.Fatal(err)
 		}
 		if err := in(""); err != nil {
@@ -159,7 +159,7 @@ func TestGuessingCodes(t *testing.T) {
 		a := k.person(t, "amini", Supervisor)
 		e, _ := k.in(t, "amini")
 		f, _ := NewFactor()
-		if _, err := k.Register.SetFactor(t.Context(), by("amini"), a.ID, &f); err != nil {
+		if _, err := k.Register.SetFactor(t.Context(), by("amini"), a.ID, &f, 0); err != nil {
 			t.Fatal(err)
 		}
 		looked := 0
@@ -230,11 +230,11 @@ func TestAPasswordThatSomebodyElseGave(t *testing.T) {
 		t.Errorf("before it is changed: %+v", p)
 	}
 	for password, want := range map[string]error{goodPassword: ErrPasswordSame, "short": ErrPasswordShort, "amini amini": ErrPasswordShort, "Password12345": ErrPasswordCommon} {
-		if _, err := k.ChangePassword(t.Context(), p, password, SignIn{}); !errors.Is(err, want) {
+		if _, err := k.ChangePassword(t.Context(), p, password, SignIn{Password: goodPassword}); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", password, err, want)
 		}
 	}
-	next, err := k.ChangePassword(t.Context(), p, "seven herons stand in reeds", SignIn{From: "192.0.2.7"})
+	next, err := k.ChangePassword(t.Context(), p, "seven herons stand in reeds", SignIn{Password: goodPassword, From: "192.0.2.7"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ var Actions = []ActionInfo{
 	{ExportRead, "take the record away as a file", false},
 	{AuditRead, "read who did what", false},
 	{PolicyRead, "read this table", false},
+	{Preview, "list the audiences, and see the world as one of them", false},
 	{SealedOpen, "open a sealed personal field; leaves an act", false},
 	{SealedErase, "destroy the key of a personal field, for ever", true},
 	{FeatureCreate, "create a feature", false},
@@ -60,11 +61,16 @@ var Actions = []ActionInfo{
 	{Publish, "publish to the public", true},
 	{Withdraw, "withdraw what is public", false},
 	{LayoutSet, "choose what a wall shows", false},
+	{FactSet, "write the situation line, figures and decisions", false},
+	{ResponseSet, "set the response level", false},
 	{SignInAct, "sign in", false},
 	{SignOut, "sign out", false},
 	{StepUpAct, "prove again who one is", false},
 	{SetupAct, "make the first account, by the one-time link", false},
+	{ResetUse, "set a new password by a one-time link", false},
+	{SessionRead, "ask who one is", false},
 	{SelfRead, "read the own account and its sessions", false},
+	{SelfEdit, "change the own display name and language", false},
 	{SelfChange, "change the own password and second factor", true},
 	{SessionRevoke, "end sessions of others", false},
 	{AccountRead, "list accounts", false},
@@ -77,6 +83,7 @@ var Actions = []ActionInfo{
 	{DeviceHealth, "report the health of a wall, its own", false},
 	{DeviceRead, "list walls and their health", false},
 	{DeviceApprove, "approve a wall by its code", true},
+	{DeviceChange, "rename a wall", false},
 	{DeviceRevoke, "revoke a wall", false},
 }
 
@@ -146,10 +153,12 @@ func init() {
 	may(roles(Supervisor, Commander, Admin), ExportRead, all)
 	may(roles(Supervisor, Admin), AuditRead, all)
 	may(persons, PolicyRead, all)
+	may(roles(Supervisor, Admin), Preview, all)
 
 	// What is read. Operations see everything but what is sealed; internal fields of
 	// another agency only while the reader is not confined to some.
-	onMap := []geo.Kind{geo.Unit, geo.Incident, geo.Hazard, geo.Shelter, geo.Site, geo.Zone, geo.Assignment, geo.Alarm, geo.Feed, geo.Coverage, geo.Void}
+	onMap := []geo.Kind{geo.Unit, geo.Incident, geo.Hazard, geo.Shelter, geo.Site, geo.Zone, geo.Assignment, geo.Alarm, geo.Feed, geo.Coverage, geo.Void,
+		geo.Situation, geo.Response, geo.Figure, geo.Decision, geo.Layout}
 	may(ops, FeatureRead, grant{internal: true, sensitive: true}, append(slices.Clone(onMap), geo.Call, Publication)...)
 	may(roles(Viewer, Wall), FeatureRead, grant{}, append(slices.Clone(onMap), Publication)...)
 	may(roles(AgencyOfficer), FeatureRead, grant{scope: OwnAgency, own: true}, geo.Incident)
@@ -192,6 +201,8 @@ func init() {
 	may(roles(Supervisor, Commander), Publish, all)
 	may(roles(Dispatcher, Supervisor, Commander), Withdraw, all)
 	may(ops, LayoutSet, all)
+	may(roles(Supervisor, Commander), FactSet, all)
+	may(roles(Supervisor, Commander), ResponseSet, all)
 
 	// Accounts, sessions, tokens and walls. What takes a right away needs no second
 	// proof: a lost tablet must be dead at once.
@@ -200,7 +211,10 @@ func init() {
 	may(roles(persons, Wall), SignOut, mine)
 	may(persons, StepUpAct, mine)
 	may(roles(Anonymous), SetupAct, all)
+	may(roles(Anonymous, persons), ResetUse, all)
+	may(roles(persons, Wall, FeedProgram), SessionRead, all)
 	may(roles(persons), SelfRead, mine)
+	may(persons, SelfEdit, mine)
 	may(persons, SelfChange, mine)
 	may(roles(Supervisor, Admin), SessionRevoke, all)
 	may(roles(Admin), AccountRead, all)
@@ -213,5 +227,6 @@ func init() {
 	may(roles(Wall), DeviceHealth, all)
 	may(roles(Supervisor, Admin), DeviceRead, all)
 	may(roles(Supervisor, Admin), DeviceApprove, all)
+	may(roles(Supervisor, Admin), DeviceChange, all)
 	may(roles(Supervisor, Admin), DeviceRevoke, all)
 }

@@ -35,6 +35,8 @@ var (
 	ErrName = errors.New("the name must have 1 to 64 printable characters")
 	// ErrNoToken is an id of no token.
 	ErrNoToken = errors.New("there is no such token")
+	// ErrTokenOver is a change of a token that was revoked.
+	ErrTokenOver = errors.New("the token was revoked; issue another")
 	// ErrLimits are limits below zero or beyond what the door takes.
 	ErrLimits = errors.New("a token sends at most 100000 fixes a second, in messages of at most 65536 bytes")
 )
@@ -97,14 +99,26 @@ type TokenOptions struct {
 // itself is nowhere on disk. A line without op issues, and one without id is of the
 // first version, where the hash was the name.
 type tokenRecord struct {
-	Op string `json:"op,omitempty"` // "" issue, rotate, revoke, quarantine, release
+	Op string `json:"op,omitempty"` // "" issue, change, rotate, revoke, quarantine, release
 	ID string `json:"id,omitempty"`
 	TokenOptions
 	SHA256  string    `json:"sha256,omitempty"`
 	Created time.Time `json:"created"`
 	// Until is when the secrets before a rotation end, or a quarantine.
 	Until time.Time `json:"until,omitzero"`
-	Why   string    `json:"why,omitempty"`
+	// Who did it, from where, in which session, and why.
+	By      string `json:"by,omitempty"`
+	As      Role   `json:"as,omitempty"`
+	Session string `json:"session,omitempty"`
+	From    string `json:"from,omitempty"`
+	Why     string `json:"why,omitempty"`
+}
+
+// by writes who acts into a line.
+func (r tokenRecord) by(act Act) tokenRecord {
+	r.Created, r.By, r.As, r.Session, r.From = act.At.UTC(), act.By, act.Role, act.Session, act.From
+	r.Why = strings.ToValidUTF8(clip(act.Why, 500), "")
+	return r
 }
 
 // token is a token as it stands. It is replaced, never changed, but for the counts.
@@ -138,6 +152,7 @@ type Tokens struct {
 	Quarantined func(id, name, why string, until time.Time)
 	now         func() time.Time
 
+	turn     sync.Mutex // of changes that depend on what is
 	mu       sync.Mutex
 	stamp    stamp
 	looked   time.Time
@@ -183,9 +198,15 @@ func (t *Tokens) Issue(role, name string, now time.Time) (string, error) {
 	return text, err
 }
 
-// IssueWith makes a token with limits and returns it and its id. Errors are
-// [ErrRole], [ErrName], [ErrPattern], [ErrScope] and [ErrLimits].
+// IssueWith makes a token with limits and returns it and its id, in nobody's name.
+// Errors are those of [Tokens.Make].
 func (t *Tokens) IssueWith(o TokenOptions, now time.Time) (text, id string, err error) {
+	return t.Make(Act{At: now}, o)
+}
+
+// Make makes a token with limits and returns it and its id. Errors are [ErrRole],
+// [ErrName], [ErrPattern], [ErrScope] and [ErrLimits].
+func (t *Tokens) Make(act Act, o TokenOptions) (text, id string, err error) {
 	if err := o.check(); err != nil {
 		return "", "", err
 	}
@@ -193,7 +214,33 @@ func (t *Tokens) IssueWith(o TokenOptions, now time.Time) (text, id string, err 
 		return "", "", err
 	}
 	id = secret(9)
-	return text, id, t.append(tokenRecord{ID: id, TokenOptions: o, SHA256: digest(text), Created: now.UTC()})
+	return text, id, t.append(tokenRecord{ID: id, TokenOptions: o, SHA256: digest(text)}.by(act))
+}
+
+// Change changes what a token may do; its role and its secrets stay. The function
+// sees the options as they are, while nobody else in this process changes them, and
+// its error is the answer. Errors are those of [Tokens.Make], [ErrNoToken] and
+// [ErrTokenOver].
+func (t *Tokens) Change(act Act, id string, change func(TokenInfo) (TokenOptions, error)) error {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	i, err := t.Get(id, act.At)
+	switch {
+	case err != nil:
+		return err
+	case i.Revoked:
+		return ErrTokenOver
+	}
+	role := i.Role
+	o, err := change(i)
+	if err != nil {
+		return err
+	}
+	o.Role = role
+	if err := o.check(); err != nil {
+		return err
+	}
+	return t.append(tokenRecord{Op: "change", ID: id, TokenOptions: o}.by(act))
 }
 
 func (o TokenOptions) check() error {
@@ -219,38 +266,40 @@ func (o TokenOptions) check() error {
 }
 
 // Rotate makes a new secret for a token; the one before works for the overlap, so
-// that whoever uses it changes over without a gap. It returns [ErrNoToken].
-func (t *Tokens) Rotate(id string, now time.Time, overlap time.Duration) (string, error) {
-	if err := t.exists(id); err != nil {
+// that whoever uses it changes over without a gap. It returns [ErrNoToken] and
+// [ErrTokenOver].
+func (t *Tokens) Rotate(act Act, id string, overlap time.Duration) (string, error) {
+	if i, err := t.Get(id, act.At); err != nil {
 		return "", err
+	} else if i.Revoked {
+		return "", ErrTokenOver
 	}
 	text, err := newToken()
 	if err != nil {
 		return "", err
 	}
-	return text, t.append(tokenRecord{Op: "rotate", ID: id, SHA256: digest(text), Created: now.UTC(), Until: now.UTC().Add(max(overlap, 0))})
+	return text, t.append(tokenRecord{Op: "rotate", ID: id, SHA256: digest(text), Until: act.At.UTC().Add(max(overlap, 0))}.by(act))
 }
 
 // Revoke ends a token for ever. It returns [ErrNoToken].
-func (t *Tokens) Revoke(id, why string, now time.Time) error {
-	return t.mark(tokenRecord{Op: "revoke", ID: id, Created: now.UTC(), Why: why})
+func (t *Tokens) Revoke(act Act, id string) error {
+	return t.mark(tokenRecord{Op: "revoke", ID: id}.by(act))
 }
 
 // Quarantine sets a token aside until a time. It returns [ErrNoToken].
-func (t *Tokens) Quarantine(id, why string, now, until time.Time) error {
-	return t.mark(tokenRecord{Op: "quarantine", ID: id, Created: now.UTC(), Until: until.UTC(), Why: why})
+func (t *Tokens) Quarantine(act Act, id string, until time.Time) error {
+	return t.mark(tokenRecord{Op: "quarantine", ID: id, Until: until.UTC()}.by(act))
 }
 
 // Release ends the quarantine of a token. It returns [ErrNoToken].
-func (t *Tokens) Release(id string, now time.Time) error {
-	return t.mark(tokenRecord{Op: "release", ID: id, Created: now.UTC()})
+func (t *Tokens) Release(act Act, id string) error {
+	return t.mark(tokenRecord{Op: "release", ID: id}.by(act))
 }
 
 func (t *Tokens) mark(r tokenRecord) error {
 	if err := t.exists(r.ID); err != nil {
 		return err
 	}
-	r.Why = clip(strings.ToValidUTF8(r.Why, ""), 200)
 	return t.append(r)
 }
 
@@ -274,7 +323,7 @@ func (t *Tokens) append(r tokenRecord) (err error) {
 	}
 	f, err := os.OpenFile(t.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("write the token: %w", err)
+		return fmt.Errorf("write the token: %w: %w", ErrUnrecorded, err)
 	}
 	defer f.Close()
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
@@ -282,7 +331,7 @@ func (t *Tokens) append(r tokenRecord) (err error) {
 	}
 	was, err := io.ReadAll(f)
 	if err != nil {
-		return fmt.Errorf("write the token: %w", err)
+		return fmt.Errorf("write the token: %w: %w", ErrUnrecorded, err)
 	}
 	// Half a line is of a process that died while it wrote: with the lock in hand
 	// nobody else writes. What it said was promised to nobody.
@@ -297,7 +346,7 @@ func (t *Tokens) append(r tokenRecord) (err error) {
 	}
 	if err != nil {
 		_ = f.Truncate(size) // or the next one does
-		return fmt.Errorf("write the token: %w", err)
+		return fmt.Errorf("write the token: %w: %w", ErrUnrecorded, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -403,7 +452,7 @@ func (t *Tokens) Refused(id, why string, now time.Time) error {
 	name := k.Name
 	t.mu.Unlock()
 	until := now.Add(lasts)
-	if err := t.Quarantine(id, why, now, until); err != nil {
+	if err := t.Quarantine(Act{By: "system", Role: System, Why: why, At: now}, id, until); err != nil {
 		return fmt.Errorf("quarantine the token %s: %w", name, err)
 	}
 	if t.Quarantined != nil {
@@ -433,19 +482,37 @@ func (t *Tokens) List(now time.Time) ([]TokenInfo, error) {
 	}
 	var out []TokenInfo
 	for _, k := range t.ids {
-		i := TokenInfo{ID: k.id, TokenOptions: k.TokenOptions, Created: k.created, Revoked: k.revoked, Seen: t.lastSeen(k), Refused: k.use.refused}
-		if now.Before(k.quarantined) {
-			i.Quarantined = k.quarantined
-		}
-		for _, until := range k.secrets {
-			if until.IsZero() || now.Before(until) {
-				i.Secrets++
-			}
-		}
-		out = append(out, i)
+		out = append(out, t.infoLocked(k, now))
 	}
 	slices.SortFunc(out, func(a, b TokenInfo) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return out, nil
+}
+
+// Get returns a token by its id. It returns [ErrNoToken].
+func (t *Tokens) Get(id string, now time.Time) (TokenInfo, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.reload(); err != nil {
+		return TokenInfo{}, err
+	}
+	k := t.ids[id]
+	if k == nil {
+		return TokenInfo{}, fmt.Errorf("token %.64q: %w", id, ErrNoToken)
+	}
+	return t.infoLocked(k, now), nil
+}
+
+func (t *Tokens) infoLocked(k *token, now time.Time) TokenInfo {
+	i := TokenInfo{ID: k.id, TokenOptions: k.TokenOptions, Created: k.created, Revoked: k.revoked, Seen: t.lastSeen(k), Refused: k.use.refused}
+	if now.Before(k.quarantined) {
+		i.Quarantined = k.quarantined
+	}
+	for _, until := range k.secrets {
+		if until.IsZero() || now.Before(until) {
+			i.Secrets++
+		}
+	}
+	return i
 }
 
 func (t *Tokens) lastSeen(k *token) time.Time {
@@ -631,6 +698,8 @@ func (r tokenRecord) into(ids map[string]*token) {
 		return
 	}
 	switch r.Op {
+	case "change":
+		k.TokenOptions = r.TokenOptions
 	case "rotate":
 		for sum, until := range k.secrets {
 			if until.IsZero() || r.Until.Before(until) {

@@ -187,14 +187,14 @@ func TestQuarantine(t *testing.T) {
 	}
 	// An operator lets it go, which begins the count anew.
 	refuse(quarantineAfter)
-	if err := k.Tokens.Release(id, now); err != nil {
+	if err := k.Tokens.Release(Act{At: now}, id); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.Tokens.Principal(text, now); err != nil {
 		t.Errorf("released: %v", err)
 	}
 	until := time.Now().Add(time.Hour)
-	if err := k.Tokens.Quarantine(id, "by hand", time.Now(), until); err != nil {
+	if err := k.Tokens.Quarantine(Act{Why: "by hand", At: time.Now()}, id, until); err != nil {
 		t.Fatal(err)
 	}
 	if !isOver(over) {
@@ -220,7 +220,7 @@ func TestRotateARevokeAndAnEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := shell.Rotate(id, now, time.Hour)
+	second, err := shell.Rotate(Act{At: now}, id, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestRotateARevokeAndAnEnd(t *testing.T) {
 	if err := works(first, now.Add(time.Hour)); !errors.Is(err, ErrTokenExpired) || works(second, now.Add(2*time.Hour)) != nil {
 		t.Errorf("after it: %v", err)
 	}
-	third, err := shell.Rotate(id, now, 0)
+	third, err := shell.Rotate(Act{At: now}, id, 0)
 	if err != nil || works(third, now.Add(time.Second)) != nil {
 		t.Fatalf("a third: %v", err)
 	}
@@ -241,10 +241,10 @@ func TestRotateARevokeAndAnEnd(t *testing.T) {
 	if err := works(third, now.Add(48*time.Hour)); !errors.Is(err, ErrTokenExpired) {
 		t.Errorf("after its time: %v", err)
 	}
-	if _, err := shell.Rotate("nobody", now, 0); !errors.Is(err, ErrNoToken) {
+	if _, err := shell.Rotate(Act{At: now}, "nobody", 0); !errors.Is(err, ErrNoToken) {
 		t.Error(err)
 	}
-	if err := shell.Revoke(id, "lost", now); err != nil {
+	if err := shell.Revoke(Act{Why: "lost", At: now}, id); err != nil {
 		t.Fatal(err)
 	}
 	if err := works(third, now.Add(2*time.Second)); !errors.Is(err, ErrTokenRevoked) {
@@ -269,7 +269,7 @@ func TestARevocationByAnotherProcessRings(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := shell.Revoke(id, "lost", began); err != nil {
+	if err := shell.Revoke(Act{Why: "lost", At: began}, id); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -332,7 +332,7 @@ func TestTokenFilesOfOldAndHalfLines(t *testing.T) {
 	if _, err := tokens.Principal(another, time.Now()); err != nil {
 		t.Error(err)
 	}
-	if err := tokens.Revoke(p.Token, "", time.Now()); err != nil {
+	if err := tokens.Revoke(Act{At: time.Now()}, p.Token); err != nil {
 		t.Error(err)
 	}
 	if b, _ := os.ReadFile(path); strings.Contains(string(b), "half") || strings.Count(string(b), "\n") != 3 {

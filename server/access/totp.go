@@ -50,6 +50,9 @@ func NewFactor() (f Factor, codes []string) {
 	return f, codes
 }
 
+// Text is the secret as people type it into an authenticator app.
+func (f Factor) Text() string { return base32Plain.EncodeToString(f.Secret) }
+
 // URI is what an authenticator app reads from a QR code.
 func (f Factor) URI(issuer, account string) string {
 	q := url.Values{"secret": {base32Plain.EncodeToString(f.Secret)}, "issuer": {issuer}, "algorithm": {"SHA1"},

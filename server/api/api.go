@@ -130,6 +130,10 @@ type Deps struct {
 	Client func(*http.Request) (secure bool, from string)
 	// Hubs are those of audiences that are kept elsewhere, by name: "public".
 	Hubs map[string]Hub
+	// Erase destroys the keys of a personal field in the whole record, after it was said
+	// there. A *geo.Refusal is the answer when there never was one. Nil: there is no
+	// record.
+	Erase func(context.Context, Erasure) (ErasureDone, error)
 	// Ready proves that a write can be recorded now; nil: the status of the
 	// sequencer is asked.
 	Ready func(context.Context) error

@@ -289,15 +289,20 @@ func readObject(c echo.Context, v any, mayBeEmpty bool) (body []byte, err error)
 	if mayBeEmpty && len(bytes.TrimSpace(body)) == 0 {
 		return body, nil
 	}
+	return body, parseObject(body, v)
+}
+
+// parseObject reads a JSON object into v.
+func parseObject(body []byte, v any) error {
 	if err := checkJSON(body); err != nil {
-		return nil, err
+		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return nil, decodeProblem(err)
+		return decodeProblem(err)
 	}
-	return body, nil
+	return nil
 }
 
 // decodeProblem names the field that encoding/json complains about.

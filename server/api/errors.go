@@ -115,7 +115,7 @@ func asProblem(err error) *Problem {
 	case errors.As(err, &he):
 		return fromEcho(he)
 	}
-	return nil
+	return accessProblem(err)
 }
 
 func refused(r *geo.Refusal) *Problem {

@@ -38,10 +38,21 @@ func (a *API) ListFeatures(c echo.Context, p ListFeaturesParams) error {
 			kinds = append(kinds, geo.Kind(k))
 		}
 	}
-	return a.page(c, kinds, p.Bbox, p.Limit, p.Cursor)
+	see := a.seerOf(principal(c))
+	if p.As != nil {
+		var err error
+		if see, err = a.preview(c, *p.As); err != nil {
+			return err
+		}
+	}
+	return a.pageOf(c, see, kinds, p.Bbox, p.Limit, p.Cursor)
 }
 
 func (a *API) page(c echo.Context, kinds []geo.Kind, bbox *Bbox, limit *Limit, cursor *Cursor) error {
+	return a.pageOf(c, a.seerOf(principal(c)), kinds, bbox, limit, cursor)
+}
+
+func (a *API) pageOf(c echo.Context, see seer, kinds []geo.Kind, bbox *Bbox, limit *Limit, cursor *Cursor) error {
 	l := list{kinds: kinds, limit: pageDefault}
 	if limit != nil {
 		l.limit = *limit
@@ -56,7 +67,6 @@ func (a *API) page(c echo.Context, kinds []geo.Kind, bbox *Bbox, limit *Limit, c
 	if cursor != nil {
 		l.cursor = *cursor
 	}
-	see := a.seerOf(principal(c))
 	if !slices.ContainsFunc(kinds, func(k geo.Kind) bool { return !see.Nothing(k) }) {
 		return problem(http.StatusForbidden, access.Denied, fmt.Sprintf("there is nothing of this kind for the role %s", principal(c).Role))
 	}

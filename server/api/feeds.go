@@ -27,6 +27,16 @@ func (a *API) OsmandPost(c echo.Context, _ OsmandPostParams) error {
 	return a.feed(c, "/feeds/osmand", "application/x-www-form-urlencoded", "application/json")
 }
 
+// OsmandByToken is the same where the token stands in the address.
+func (a *API) OsmandByToken(c echo.Context, _ string, _ OsmandByTokenParams) error {
+	return a.feed(c, "/feeds/osmand")
+}
+
+// OsmandPostByToken is the same by POST.
+func (a *API) OsmandPostByToken(c echo.Context, _ string, _ OsmandPostByTokenParams) error {
+	return a.feed(c, "/feeds/osmand", "application/x-www-form-urlencoded", "application/json")
+}
+
 // Owntracks takes a message in the OwnTracks form.
 func (a *API) Owntracks(c echo.Context, _ OwntracksParams) error {
 	return a.feed(c, "/feeds/owntracks", "application/json")

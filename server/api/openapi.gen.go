@@ -1038,13 +1038,25 @@ func (e PutSiteParamsDatum) Valid() bool {
 
 // Defines values for StreamParamsAudience.
 const (
-	Ops StreamParamsAudience = "ops"
+	StreamParamsAudienceAgency  StreamParamsAudience = "agency"
+	StreamParamsAudienceBrief   StreamParamsAudience = "brief"
+	StreamParamsAudienceOps     StreamParamsAudience = "ops"
+	StreamParamsAudiencePublic  StreamParamsAudience = "public"
+	StreamParamsAudienceShelter StreamParamsAudience = "shelter"
 )
 
 // Valid indicates whether the value is a known member of the StreamParamsAudience enum.
 func (e StreamParamsAudience) Valid() bool {
 	switch e {
-	case Ops:
+	case StreamParamsAudienceAgency:
+		return true
+	case StreamParamsAudienceBrief:
+		return true
+	case StreamParamsAudienceOps:
+		return true
+	case StreamParamsAudiencePublic:
+		return true
+	case StreamParamsAudienceShelter:
 		return true
 	default:
 		return false
@@ -1141,9 +1153,164 @@ func (e PutUnitParamsDatum) Valid() bool {
 	}
 }
 
+// Account A person who signs in
+type Account struct {
+	// Agencies Own ones; of a dispatcher, supervisor or admin none means all
+	Agencies []string `json:"agencies"`
+
+	// BreakGlass For the day when nobody else can get in: has the rights of supervisor and admin, and its use raises an alarm
+	BreakGlass bool      `json:"break_glass"`
+	Created    time.Time `json:"created"`
+	Disabled   bool      `json:"disabled"`
+
+	// DisplayName Example: Zahra Amini
+	DisplayName string `json:"display_name"`
+
+	// HasPassword false: its owner has not used the one-time link yet
+	HasPassword bool   `json:"has_password"`
+	Id          string `json:"id"`
+
+	// Language Of the screens: fa, zh, en; empty: as the browser says
+	Language string `json:"language"`
+
+	// LastSeen Of the sessions that are open now
+	LastSeen   *time.Time `json:"last_seen,omitempty"`
+	MustChange bool       `json:"must_change"`
+
+	// Name Example: amini
+	Name string `json:"name"`
+
+	// RecoveryCodes How many are left; only in the own account
+	RecoveryCodes *int `json:"recovery_codes,omitempty"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Sessions How many are open now
+	Sessions *int `json:"sessions,omitempty"`
+
+	// Shelters Keys of own shelters
+	Shelters  []string `json:"shelters"`
+	TwoFactor bool     `json:"two_factor"`
+}
+
+// AccountInput defines model for AccountInput.
+type AccountInput struct {
+	// Agencies An agency officer needs one
+	Agencies    []string `json:"agencies,omitempty"`
+	BreakGlass  bool     `json:"break_glass,omitempty"`
+	DisplayName string   `json:"display_name,omitempty"`
+
+	// Language Of the screens
+	Language *Language `json:"language,omitempty"`
+
+	// Name Example: amini
+	Name string `json:"name"`
+
+	// Password Without one the answer has a one-time link
+	Password *string `json:"password,omitempty"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Shelters A shelter keeper needs one
+	Shelters []string `json:"shelters,omitempty"`
+
+	// Why It is written in the record
+	Why string `json:"why,omitempty"`
+}
+
+// AccountList defines model for AccountList.
+type AccountList struct {
+	Accounts []Account `json:"accounts"`
+}
+
+// AccountMade defines model for AccountMade.
+type AccountMade struct {
+	// Account A person who signs in
+	Account Account    `json:"account"`
+	Reset   *ResetLink `json:"reset,omitempty"`
+}
+
+// AccountPatch What is given changes, the rest stays
+type AccountPatch struct {
+	Agencies    *[]string `json:"agencies,omitempty"`
+	BreakGlass  *bool     `json:"break_glass,omitempty"`
+	Disabled    *bool     `json:"disabled,omitempty"`
+	DisplayName *string   `json:"display_name,omitempty"`
+
+	// Language Of the screens
+	Language *Language `json:"language,omitempty"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role     *Role     `json:"role,omitempty"`
+	Shelters *[]string `json:"shelters,omitempty"`
+
+	// Why It is written in the record
+	Why string `json:"why,omitempty"`
+}
+
 // AckInput defines model for AckInput.
 type AckInput struct {
 	Reason *string `json:"reason,omitempty"`
+}
+
+// Act Somebody did something
+type Act struct {
+	// Args Of the command; personal fields only as sealed
+	Args json.RawMessage `json:"args,omitempty"`
+	At   time.Time       `json:"at"`
+
+	// By Example: user:amini
+	By string `json:"by"`
+
+	// Changes What differs after its frame, feature by feature and member by member; acts of one frame share it. Absent: nothing differs, or no keyframe is near enough to tell
+	Changes []ActChange `json:"changes,omitempty"`
+	Epoch   string      `json:"epoch"`
+
+	// From Network address
+	From string `json:"from,omitempty"`
+
+	// Name Example: incident.assign
+	Name string `json:"name"`
+	Role string `json:"role,omitempty"`
+
+	// Seq Of the frame
+	Seq int64 `json:"seq"`
+
+	// Session Its id
+	Session string `json:"session,omitempty"`
+
+	// Subjects Keys of features, ids of accounts, tokens and devices
+	Subjects []string `json:"subjects"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// ActChange defines model for ActChange.
+type ActChange struct {
+	After json.RawMessage `json:"after"`
+
+	// Before Any JSON; null when it was not there
+	Before  json.RawMessage `json:"before"`
+	Field   string          `json:"field"`
+	Subject string          `json:"subject"`
+}
+
+// ActPage defines model for ActPage.
+type ActPage struct {
+	Acts []Act `json:"acts"`
+
+	// Damaged Some frames could not be read; `rasad audit verify` tells which
+	Damaged bool `json:"damaged,omitempty"`
+
+	// Frames How many this call looked through
+	Frames int `json:"frames"`
+
+	// Next Cursor; absent: nothing older is kept, or from was reached
+	Next string `json:"next,omitempty"`
+
+	// SearchedTo The call looked at everything that is newer than this, as far as it was asked for
+	SearchedTo time.Time `json:"searched_to"`
 }
 
 // AssignInput defines model for AssignInput.
@@ -1153,6 +1320,36 @@ type AssignInput struct {
 	// Take Take units that work on another incident
 	Take  *bool    `json:"take,omitempty"`
 	Units []string `json:"units"`
+}
+
+// Audience defines model for Audience.
+type Audience struct {
+	Kinds []AudienceKind `json:"kinds"`
+
+	// Name Example: brief
+	Name string `json:"name"`
+
+	// People Accounts whose own one it is
+	People int `json:"people"`
+
+	// Roles Whose own one it is
+	Roles []Role `json:"roles"`
+}
+
+// AudienceKind defines model for AudienceKind.
+type AudienceKind struct {
+	// Internal Internal fields, of own or of all
+	Internal bool   `json:"internal"`
+	Kind     string `json:"kind"`
+
+	// OwnOnly Only features of an own agency or shelter
+	OwnOnly   bool `json:"own_only"`
+	Sensitive bool `json:"sensitive"`
+}
+
+// AudienceList defines model for AudienceList.
+type AudienceList struct {
+	Audiences []Audience `json:"audiences"`
 }
 
 // Caller Who called. Sealed under a key of its own before it is recorded.
@@ -1187,6 +1384,11 @@ type City struct {
 	// TimeZone IANA name
 	TimeZone   string `json:"time_zone"`
 	UtcOffsetS int    `json:"utc_offset_s"`
+}
+
+// ClaimInput defines model for ClaimInput.
+type ClaimInput struct {
+	Claim string `json:"claim"`
 }
 
 // CloseInput defines model for CloseInput.
@@ -1269,6 +1471,64 @@ type CoverageZone struct {
 
 // DatumName defines model for DatumName.
 type DatumName string
+
+// Device A wall. Nobody signs in on it
+type Device struct {
+	Approved time.Time `json:"approved"`
+
+	// By Who approved it
+	By string `json:"by"`
+
+	// From Address that asked
+	From   string      `json:"from"`
+	Health *WallHealth `json:"health,omitempty"`
+	Id     string      `json:"id"`
+
+	// Name Example: Wall of the operations room
+	Name string `json:"name"`
+
+	// Online Its health came within the last 30 seconds
+	Online  bool `json:"online"`
+	Revoked bool `json:"revoked"`
+
+	// Seen Last sign of life of its session
+	Seen *time.Time `json:"seen,omitempty"`
+}
+
+// DeviceInput defines model for DeviceInput.
+type DeviceInput struct {
+	Name string `json:"name"`
+	Why  string `json:"why,omitempty"`
+}
+
+// DeviceList defines model for DeviceList.
+type DeviceList struct {
+	Devices []Device `json:"devices"`
+}
+
+// DeviceName defines model for DeviceName.
+type DeviceName struct {
+	Id   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Enrolment defines model for Enrolment.
+type Enrolment struct {
+	// Claim To keep and to ask with
+	Claim string `json:"claim"`
+
+	// Code To show
+	//
+	// Example: 7GQK-M2XP
+	Code string    `json:"code"`
+	Ends time.Time `json:"ends"`
+}
+
+// Erased defines model for Erased.
+type Erased struct {
+	// Keys How many keys were destroyed; 0 when all were before
+	Keys int `json:"keys"`
+}
 
 // Feature A feature of any kind
 type Feature struct {
@@ -1472,6 +1732,25 @@ type Health struct {
 	Build string `json:"build"`
 }
 
+// HealthInput defines model for HealthInput.
+type HealthInput struct {
+	Build string `json:"build"`
+
+	// ContextLosses Of WebGL, since the page was loaded
+	ContextLosses int     `json:"context_losses,omitempty"`
+	Fps           float64 `json:"fps,omitempty"`
+	FrameAgeS     float64 `json:"frame_age_s,omitempty"`
+	Height        int     `json:"height,omitempty"`
+	MemoryMb      float64 `json:"memory_mb,omitempty"`
+
+	// Seq Of the last frame that it drew
+	Seq     int64   `json:"seq,omitempty"`
+	UptimeS float64 `json:"uptime_s,omitempty"`
+
+	// Width pixels
+	Width int `json:"width,omitempty"`
+}
+
 // Incident defines model for Incident.
 type Incident struct {
 	// Geometry A GeoJSON geometry (RFC 7946) in two dimensions; null is no place
@@ -1596,6 +1875,9 @@ type IncidentStatusInput struct {
 	Status string  `json:"status"`
 }
 
+// Language Of the screens
+type Language = string
+
 // MoveUp defines model for MoveUp.
 type MoveUp struct {
 	EtaS int `json:"eta_s"`
@@ -1665,6 +1947,14 @@ type NearestUnitsBy string
 // NearestUnitsUnitsBy defines model for NearestUnits.Units.By.
 type NearestUnitsUnitsBy string
 
+// OwnAccountPatch defines model for OwnAccountPatch.
+type OwnAccountPatch struct {
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Language Of the screens
+	Language *Language `json:"language,omitempty"`
+}
+
 // OwnTracksAnswer defines model for OwnTracksAnswer.
 type OwnTracksAnswer struct {
 	union json.RawMessage
@@ -1672,6 +1962,83 @@ type OwnTracksAnswer struct {
 
 // OwnTracksAnswer0 defines model for OwnTracksAnswer.0.
 type OwnTracksAnswer0 = []map[string]interface{}
+
+// PasswordInput defines model for PasswordInput.
+type PasswordInput struct {
+	// New 12 to 128 characters, none of the common ones
+	New string `json:"new"`
+	Old string `json:"old"`
+}
+
+// PendingWall defines model for PendingWall.
+type PendingWall struct {
+	Agent string    `json:"agent"`
+	Code  string    `json:"code"`
+	Ends  time.Time `json:"ends"`
+	From  string    `json:"from"`
+}
+
+// PolicyAction defines model for PolicyAction.
+type PolicyAction struct {
+	// Action Example: feature.patch
+	Action string `json:"action"`
+
+	// Dangerous Needs a person who has stepped up
+	Dangerous bool `json:"dangerous"`
+
+	// Kinded Its rows name kinds
+	Kinded bool `json:"kinded"`
+
+	// What English
+	What string `json:"what"`
+}
+
+// PolicyFields defines model for PolicyFields.
+type PolicyFields struct {
+	// Kind Empty: of every kind
+	Kind string `json:"kind"`
+
+	// Open What is in neither list is internal; _at stands for all stamps
+	Open     []string `json:"open"`
+	Personal []string `json:"personal"`
+}
+
+// PolicyRow defines model for PolicyRow.
+type PolicyRow struct {
+	Action    string `json:"action"`
+	Dangerous *bool  `json:"dangerous,omitempty"`
+
+	// Fields The only ones that it writes; absent: all
+	Fields *[]string `json:"fields,omitempty"`
+
+	// Internal Reads internal fields
+	Internal *bool   `json:"internal,omitempty"`
+	Kind     *string `json:"kind,omitempty"`
+
+	// Own Both, of those of an own agency
+	Own *bool `json:"own,omitempty"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Scope own agency; own agencies, if any; own shelters; own ids; own account. Absent: every target
+	Scope *string `json:"scope,omitempty"`
+
+	// Sensitive Reads features of sensitive types
+	Sensitive *bool `json:"sensitive,omitempty"`
+}
+
+// PolicyTable defines model for PolicyTable.
+type PolicyTable struct {
+	Actions   []PolicyAction `json:"actions"`
+	Audiences []RoleAudience `json:"audiences"`
+	Fields    []PolicyFields `json:"fields"`
+	Kinds     []string       `json:"kinds"`
+	Roles     []Role         `json:"roles"`
+
+	// Rows Only what is allowed: a role, an action, and for actions on features a kind
+	Rows []PolicyRow `json:"rows"`
+}
 
 // Preset See fixtures/presets/README.md
 type Preset struct {
@@ -1734,6 +2101,15 @@ type Problem struct {
 	Yours string `json:"yours,omitempty"`
 }
 
+// QuarantineInput defines model for QuarantineInput.
+type QuarantineInput struct {
+	On bool `json:"on"`
+
+	// Seconds For how long
+	Seconds *int   `json:"seconds,omitempty"`
+	Why     string `json:"why,omitempty"`
+}
+
 // Ready defines model for Ready.
 type Ready struct {
 	Epoch string `json:"epoch"`
@@ -1747,6 +2123,57 @@ type ReleaseInput struct {
 	Next   *map[string]string `json:"next,omitempty"`
 	Reason *string            `json:"reason,omitempty"`
 	Units  *[]string          `json:"units,omitempty"`
+}
+
+// ResetDone defines model for ResetDone.
+type ResetDone struct {
+	// Name The name to sign in with
+	Name string `json:"name"`
+}
+
+// ResetInput defines model for ResetInput.
+type ResetInput struct {
+	// Factor Take the second factor away as well
+	Factor bool   `json:"factor,omitempty"`
+	Why    string `json:"why,omitempty"`
+}
+
+// ResetLink defines model for ResetLink.
+type ResetLink struct {
+	Ends time.Time `json:"ends"`
+
+	// Path Of the page, with the token as its fragment: put your own origin in front
+	//
+	// Example: /reset#kX3…
+	Path  string `json:"path"`
+	Token string `json:"token"`
+}
+
+// ResetUse defines model for ResetUse.
+type ResetUse struct {
+	Password string `json:"password"`
+
+	// Token The fragment of the link
+	Token string `json:"token"`
+}
+
+// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+type Role = string
+
+// RoleAudience defines model for RoleAudience.
+type RoleAudience struct {
+	// Audience The one by default, of somebody who is confined to nothing; empty: none
+	Audience string `json:"audience"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+}
+
+// RotateInput defines model for RotateInput.
+type RotateInput struct {
+	// OverlapS How long the secret before works as well; 0: not at all
+	OverlapS *int   `json:"overlap_s,omitempty"`
+	Why      string `json:"why,omitempty"`
 }
 
 // Route A GeoJSON Feature
@@ -1801,6 +2228,53 @@ type RouteStep struct {
 // Sealed A personal field. Read: only that it is there.
 type Sealed struct {
 	Sealed bool `json:"sealed"`
+}
+
+// SessionInfo defines model for SessionInfo.
+type SessionInfo struct {
+	// Agent The browser, as it calls itself
+	Agent   string    `json:"agent"`
+	Created time.Time `json:"created"`
+
+	// Current The one that asks
+	Current bool      `json:"current"`
+	Expires time.Time `json:"expires"`
+
+	// From Network address at the sign-in
+	From string `json:"from"`
+
+	// Id No secret
+	Id string `json:"id"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Seen Last sign of life, to the minute
+	Seen      time.Time `json:"seen"`
+	SteppedUp bool      `json:"stepped_up"`
+}
+
+// SessionList defines model for SessionList.
+type SessionList struct {
+	Sessions []SessionInfo `json:"sessions"`
+}
+
+// SetupInput defines model for SetupInput.
+type SetupInput struct {
+	// DisplayName Example: Zahra Amini
+	DisplayName string `json:"display_name,omitempty"`
+
+	// Language Of the screens
+	Language *Language `json:"language,omitempty"`
+
+	// Name Example: amini
+	Name string `json:"name"`
+
+	// Password 12 to 128 characters, none of the common ones
+	Password string `json:"password"`
+
+	// Token The fragment of the setup link
+	Token string `json:"token"`
 }
 
 // Shelter defines model for Shelter.
@@ -1890,6 +2364,18 @@ type ShelterPropertiesInput struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// SignInInput defines model for SignInInput.
+type SignInInput struct {
+	// Code Of the second factor: six digits of any script, or a recovery code
+	//
+	// Example: 123456
+	Code string `json:"code,omitempty"`
+
+	// Name Example: amini
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
 // Site defines model for Site.
 type Site struct {
 	// Geometry A GeoJSON geometry (RFC 7946) in two dimensions; null is no place
@@ -1965,6 +2451,136 @@ type SitePropertiesInput struct {
 	// Type A site kind of the preset
 	Type                 *string                `json:"type,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// StepUpInput defines model for StepUpInput.
+type StepUpInput struct {
+	Code     string `json:"code,omitempty"`
+	Password string `json:"password"`
+}
+
+// Token The token of a program, without its secret
+type Token struct {
+	Agencies []string `json:"agencies"`
+
+	// Bytes Of its longest message; absent: 65536
+	Bytes   *int      `json:"bytes,omitempty"`
+	Created time.Time `json:"created"`
+
+	// Creates It may create units that it reports first
+	Creates bool       `json:"creates"`
+	Expires *time.Time `json:"expires,omitempty"`
+
+	// Feed The only feed that it may speak to; absent: any
+	Feed *string `json:"feed,omitempty"`
+	Id   string  `json:"id"`
+
+	// Ids The only units that it may move, * stands for any run of characters; absent: all
+	//
+	// Example: ["SIM-*"]
+	Ids *[]string `json:"ids,omitempty"`
+
+	// Name Example: cad bridge
+	Name string `json:"name"`
+
+	// PerSecond Fixes a second, with a burst of ten seconds; absent: 20000
+	PerSecond        *int       `json:"per_second,omitempty"`
+	QuarantinedUntil *time.Time `json:"quarantined_until,omitempty"`
+
+	// Refused Times that it asked for what it may not since the start of the server
+	Refused int64 `json:"refused"`
+	Revoked bool  `json:"revoked"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Secrets 2 while a rotation overlaps
+	Secrets int `json:"secrets"`
+
+	// Seen When it was last used
+	Seen     *time.Time `json:"seen,omitempty"`
+	Shelters []string   `json:"shelters"`
+}
+
+// TokenInput defines model for TokenInput.
+type TokenInput struct {
+	Agencies []string   `json:"agencies,omitempty"`
+	Bytes    int        `json:"bytes,omitempty"`
+	Creates  bool       `json:"creates,omitempty"`
+	Expires  *time.Time `json:"expires,omitempty"`
+	Feed     string     `json:"feed,omitempty"`
+
+	// Ids []: none. Absent: all
+	Ids       *[]string `json:"ids,omitempty"`
+	Name      string    `json:"name"`
+	PerSecond int       `json:"per_second,omitempty"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role     Role     `json:"role"`
+	Shelters []string `json:"shelters,omitempty"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// TokenList defines model for TokenList.
+type TokenList struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// TokenMade defines model for TokenMade.
+type TokenMade struct {
+	// Info The token of a program, without its secret
+	Info Token `json:"info"`
+
+	// Token The secret: it is shown this once
+	//
+	// Example: rasad_3f9c…
+	Token string `json:"token"`
+}
+
+// TokenPatch What is given changes, the rest stays
+type TokenPatch struct {
+	Agencies *[]string `json:"agencies,omitempty"`
+
+	// Bytes 0: the default
+	Bytes   *int  `json:"bytes,omitempty"`
+	Creates *bool `json:"creates,omitempty"`
+
+	// Expires null: never
+	Expires json.RawMessage `json:"expires,omitempty"`
+
+	// Feed Empty: any
+	Feed *string `json:"feed,omitempty"`
+
+	// Ids null: all
+	Ids  json.RawMessage `json:"ids,omitempty"`
+	Name *string         `json:"name,omitempty"`
+
+	// PerSecond 0: the default
+	PerSecond *int      `json:"per_second,omitempty"`
+	Shelters  *[]string `json:"shelters,omitempty"`
+	Why       string    `json:"why,omitempty"`
+}
+
+// TotpBegin defines model for TotpBegin.
+type TotpBegin struct {
+	// Ends Until when its first code is taken
+	Ends time.Time `json:"ends"`
+
+	// RecoveryCodes Each opens once
+	RecoveryCodes []string `json:"recovery_codes"`
+
+	// Secret Base32, for typing
+	//
+	// Example: JBSWY3DPEHPK3PXP
+	Secret string `json:"secret"`
+
+	// Uri otpauth:// for a QR code
+	Uri string `json:"uri"`
+}
+
+// TotpCode defines model for TotpCode.
+type TotpCode struct {
+	Code string `json:"code"`
 }
 
 // Unit defines model for Unit.
@@ -2096,6 +2712,20 @@ type VoidFeature struct {
 // VoidFeatureKind defines model for VoidFeature.Kind.
 type VoidFeatureKind string
 
+// WallHealth defines model for WallHealth.
+type WallHealth struct {
+	At            time.Time `json:"at"`
+	Build         string    `json:"build"`
+	ContextLosses int       `json:"context_losses"`
+	Fps           float64   `json:"fps"`
+	FrameAgeS     float64   `json:"frame_age_s"`
+	Height        int       `json:"height"`
+	MemoryMb      float64   `json:"memory_mb"`
+	Seq           int64     `json:"seq"`
+	UptimeS       float64   `json:"uptime_s"`
+	Width         int       `json:"width"`
+}
+
 // WhatIf defines model for WhatIf.
 type WhatIf struct {
 	After  CoverageShare `json:"after"`
@@ -2146,6 +2776,53 @@ type WhatIfInput struct {
 	Seconds *int `json:"seconds,omitempty"`
 }
 
+// Who Who asks, and what they may do
+type Who struct {
+	// Account A person who signs in
+	Account *Account `json:"account,omitempty"`
+
+	// Audience Of the stream that it gets by default: ops, ops:fire, brief, public, agency:fire, shelter:S1; empty: none
+	//
+	// Example: ops
+	Audience string `json:"audience"`
+
+	// Dangerous Those of may that need a step-up
+	Dangerous []string    `json:"dangerous"`
+	Device    *DeviceName `json:"device,omitempty"`
+
+	// Expires When the session ends if it is not used, at the latest
+	Expires *time.Time `json:"expires,omitempty"`
+	Kind    string     `json:"kind"`
+
+	// May Actions of the policy that are allowed for something, perhaps not for everything
+	//
+	// Example: ["feature.read","dispatch"]
+	May []string `json:"may"`
+
+	// MustChange The password was given by somebody else: until it is changed nothing but changing it and leaving is allowed
+	MustChange bool `json:"must_change"`
+
+	// Name As acts name it
+	//
+	// Example: user:amini
+	Name string `json:"name"`
+
+	// Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+	Role Role `json:"role"`
+
+	// Session Id of the session, no secret
+	Session string `json:"session,omitempty"`
+
+	// SteppedUpUntil Dangerous acts are allowed until then
+	SteppedUpUntil *time.Time `json:"stepped_up_until,omitempty"`
+}
+
+// AccessId defines model for AccessId.
+type AccessId = string
+
+// As defines model for As.
+type As = string
+
 // Bbox defines model for Bbox.
 type Bbox = []float64
 
@@ -2154,6 +2831,9 @@ type Cursor = string
 
 // Datum defines model for Datum.
 type Datum string
+
+// EnrolmentCode defines model for EnrolmentCode.
+type EnrolmentCode = string
 
 // Id defines model for Id.
 type Id = string
@@ -2182,17 +2862,29 @@ type ReachCapability = string
 // ReachSeconds defines model for ReachSeconds.
 type ReachSeconds = int
 
+// SessionId defines model for SessionId.
+type SessionId = string
+
+// Why defines model for Why.
+type Why = string
+
 // World defines model for World.
 type World = string
 
 // Busy What went wrong (RFC 9457)
 type Busy = Problem
 
+// Changed What went wrong (RFC 9457)
+type Changed = Problem
+
 // Conflict What went wrong (RFC 9457)
 type Conflict = Problem
 
 // Denied What went wrong (RFC 9457)
 type Denied = Problem
+
+// Gone What went wrong (RFC 9457)
+type Gone = Problem
 
 // Invalid What went wrong (RFC 9457)
 type Invalid = Problem
@@ -2232,6 +2924,67 @@ type Unavailable = Problem
 
 // Unknown What went wrong (RFC 9457)
 type Unknown = Problem
+
+// Wait What went wrong (RFC 9457)
+type Wait = Problem
+
+// ListAccountsParams defines parameters for ListAccounts.
+type ListAccountsParams struct {
+	// Q Part of a name or display name
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Role Only of this role
+	Role *string `form:"role,omitempty" json:"role,omitempty"`
+
+	// Disabled Only those that are disabled, or are not
+	Disabled *bool `form:"disabled,omitempty" json:"disabled,omitempty"`
+}
+
+// PatchAccountParams defines parameters for PatchAccount.
+type PatchAccountParams struct {
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteSessionsParams defines parameters for DeleteSessions.
+type DeleteSessionsParams struct {
+	// Why It is written in the record
+	Why *Why `form:"why,omitempty" json:"why,omitempty"`
+}
+
+// DeleteSessionParams defines parameters for DeleteSession.
+type DeleteSessionParams struct {
+	// Why It is written in the record
+	Why *Why `form:"why,omitempty" json:"why,omitempty"`
+}
+
+// ListActsParams defines parameters for ListActs.
+type ListActsParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// From Not before this time
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Not after this time; default: now
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Who Part of the name of who acted, whatever its case: amini, token:cad
+	Who *string `form:"who,omitempty" json:"who,omitempty"`
+
+	// Name Name of the act, or a pattern: incident.*
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Feature Key of a feature, or id of an account, a token or a device, that the act is about
+	Feature *string `form:"feature,omitempty" json:"feature,omitempty"`
+
+	// Q Text in its reason, subjects or arguments, whatever its case
+	Q     *string `form:"q,omitempty" json:"q,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the answer before, with the same question
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListAlarmsParams defines parameters for ListAlarms.
 type ListAlarmsParams struct {
@@ -2299,6 +3052,18 @@ type WhatIfParams struct {
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
+// DeleteDeviceParams defines parameters for DeleteDevice.
+type DeleteDeviceParams struct {
+	// Why It is written in the record
+	Why *Why `form:"why,omitempty" json:"why,omitempty"`
+}
+
+// PatchDeviceParams defines parameters for PatchDevice.
+type PatchDeviceParams struct {
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // ListFeaturesParams defines parameters for ListFeatures.
 type ListFeaturesParams struct {
 	// World Only the live one so far; another is 404
@@ -2315,6 +3080,9 @@ type ListFeaturesParams struct {
 
 	// Cursor `next` of the page before, with the same kinds and bbox
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// As Show the world as an audience sees it (admin, supervisor): ops, brief, public, agency:fire, shelter:S1
+	As *As `form:"as,omitempty" json:"as,omitempty"`
 }
 
 // ListFeaturesParamsKind defines parameters for ListFeatures.
@@ -2509,6 +3277,15 @@ type AssignIncidentParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// EraseCallerParams defines parameters for EraseCaller.
+type EraseCallerParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason string `form:"reason" json:"reason"`
+}
+
 // OpenCallerParams defines parameters for OpenCaller.
 type OpenCallerParams struct {
 	// World Only the live one so far; another is 404
@@ -2543,6 +3320,12 @@ type SetIncidentStatusParams struct {
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPolicyParams defines parameters for GetPolicy.
+type GetPolicyParams struct {
+	// IfNoneMatch An ETag that the caller has; * on a put: only create
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetPresetParams defines parameters for GetPreset.
@@ -2763,7 +3546,7 @@ type StreamParams struct {
 	// World Only the live one so far; another is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
-	// Audience Who is looking
+	// Audience What of the city to hear; without it all that the caller may see
 	Audience *StreamParamsAudience `form:"audience,omitempty" json:"audience,omitempty"`
 
 	// From EPOCH:SEQ or EPOCH:SEQ:LIVE, the last frame seen; without it, or when it is too old, the stream begins with a keyframe
@@ -2781,6 +3564,18 @@ type StreamParams struct {
 
 // StreamParamsAudience defines parameters for Stream.
 type StreamParamsAudience string
+
+// DeleteTokenParams defines parameters for DeleteToken.
+type DeleteTokenParams struct {
+	// Why It is written in the record
+	Why *Why `form:"why,omitempty" json:"why,omitempty"`
+}
+
+// PatchTokenParams defines parameters for PatchToken.
+type PatchTokenParams struct {
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
 
 // ListUnitsParams defines parameters for ListUnits.
 type ListUnitsParams struct {
@@ -2972,6 +3767,25 @@ type OsmandPostParams struct {
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
+// OsmandByTokenParams defines parameters for OsmandByToken.
+type OsmandByTokenParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+}
+
+// OsmandPostByTokenJSONBody defines parameters for OsmandPostByToken.
+type OsmandPostByTokenJSONBody map[string]interface{}
+
+// OsmandPostByTokenFormdataBody defines parameters for OsmandPostByToken.
+type OsmandPostByTokenFormdataBody struct {
+}
+
+// OsmandPostByTokenParams defines parameters for OsmandPostByToken.
+type OsmandPostByTokenParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+}
+
 // OwntracksJSONBody defines parameters for Owntracks.
 type OwntracksJSONBody struct {
 	UnderscoreType       string                 `json:"_type"`
@@ -2984,11 +3798,41 @@ type OwntracksParams struct {
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
+// PatchOwnAccountJSONRequestBody defines body for PatchOwnAccount for application/json ContentType.
+type PatchOwnAccountJSONRequestBody = OwnAccountPatch
+
+// PutPasswordJSONRequestBody defines body for PutPassword for application/json ContentType.
+type PutPasswordJSONRequestBody = PasswordInput
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = TotpCode
+
+// CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
+type CreateAccountJSONRequestBody = AccountInput
+
+// PatchAccountJSONRequestBody defines body for PatchAccount for application/json ContentType.
+type PatchAccountJSONRequestBody = AccountPatch
+
+// ResetAccountJSONRequestBody defines body for ResetAccount for application/json ContentType.
+type ResetAccountJSONRequestBody = ResetInput
+
 // AckAlarmJSONRequestBody defines body for AckAlarm for application/json ContentType.
 type AckAlarmJSONRequestBody = AckInput
 
 // WhatIfJSONRequestBody defines body for WhatIf for application/json ContentType.
 type WhatIfJSONRequestBody = WhatIfInput
+
+// ClaimDeviceJSONRequestBody defines body for ClaimDevice for application/json ContentType.
+type ClaimDeviceJSONRequestBody = ClaimInput
+
+// ApproveDeviceJSONRequestBody defines body for ApproveDevice for application/json ContentType.
+type ApproveDeviceJSONRequestBody = DeviceInput
+
+// PutHealthJSONRequestBody defines body for PutHealth for application/json ContentType.
+type PutHealthJSONRequestBody = HealthInput
+
+// PatchDeviceJSONRequestBody defines body for PatchDevice for application/json ContentType.
+type PatchDeviceJSONRequestBody = DeviceInput
 
 // CreateHazardApplicationGeoPlusJSONRequestBody defines body for CreateHazard for application/geo+json ContentType.
 type CreateHazardApplicationGeoPlusJSONRequestBody = HazardInput
@@ -3038,6 +3882,18 @@ type ReleaseIncidentJSONRequestBody = ReleaseInput
 // SetIncidentStatusJSONRequestBody defines body for SetIncidentStatus for application/json ContentType.
 type SetIncidentStatusJSONRequestBody = IncidentStatusInput
 
+// UseResetJSONRequestBody defines body for UseReset for application/json ContentType.
+type UseResetJSONRequestBody = ResetUse
+
+// SignInJSONRequestBody defines body for SignIn for application/json ContentType.
+type SignInJSONRequestBody = SignInInput
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = StepUpInput
+
+// SetupJSONRequestBody defines body for Setup for application/json ContentType.
+type SetupJSONRequestBody = SetupInput
+
 // CreateShelterApplicationGeoPlusJSONRequestBody defines body for CreateShelter for application/geo+json ContentType.
 type CreateShelterApplicationGeoPlusJSONRequestBody = ShelterInput
 
@@ -3074,6 +3930,18 @@ type PutSiteApplicationGeoPlusJSONRequestBody = SiteInput
 // PutSiteJSONRequestBody defines body for PutSite for application/json ContentType.
 type PutSiteJSONRequestBody = SiteInput
 
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = TokenInput
+
+// PatchTokenJSONRequestBody defines body for PatchToken for application/json ContentType.
+type PatchTokenJSONRequestBody = TokenPatch
+
+// QuarantineTokenJSONRequestBody defines body for QuarantineToken for application/json ContentType.
+type QuarantineTokenJSONRequestBody = QuarantineInput
+
+// RotateTokenJSONRequestBody defines body for RotateToken for application/json ContentType.
+type RotateTokenJSONRequestBody = RotateInput
+
 // CreateUnitApplicationGeoPlusJSONRequestBody defines body for CreateUnit for application/geo+json ContentType.
 type CreateUnitApplicationGeoPlusJSONRequestBody = UnitInput
 
@@ -3100,6 +3968,12 @@ type OsmandPostJSONRequestBody OsmandPostJSONBody
 
 // OsmandPostFormdataRequestBody defines body for OsmandPost for application/x-www-form-urlencoded ContentType.
 type OsmandPostFormdataRequestBody OsmandPostFormdataBody
+
+// OsmandPostByTokenJSONRequestBody defines body for OsmandPostByToken for application/json ContentType.
+type OsmandPostByTokenJSONRequestBody OsmandPostByTokenJSONBody
+
+// OsmandPostByTokenFormdataRequestBody defines body for OsmandPostByToken for application/x-www-form-urlencoded ContentType.
+type OsmandPostByTokenFormdataRequestBody OsmandPostByTokenFormdataBody
 
 // OwntracksJSONRequestBody defines body for Owntracks for application/json ContentType.
 type OwntracksJSONRequestBody OwntracksJSONBody
@@ -6505,12 +7379,66 @@ type ServerInterface interface {
 	// OpenapiYaml This document
 	// (GET /api/openapi.yaml)
 	OpenapiYaml(ctx echo.Context) error
+	// GetAccount The own account
+	// (GET /api/v1/account)
+	GetAccount(ctx echo.Context) error
+	// PatchOwnAccount Change the own display name and language
+	// (PATCH /api/v1/account)
+	PatchOwnAccount(ctx echo.Context) error
+	// PutPassword Change the own password
+	// (PUT /api/v1/account/password)
+	PutPassword(ctx echo.Context) error
+	// ListOwnSessions Where one is signed in
+	// (GET /api/v1/account/sessions)
+	ListOwnSessions(ctx echo.Context) error
+	// DeleteOwnSession End an own session
+	// (DELETE /api/v1/account/sessions/{id})
+	DeleteOwnSession(ctx echo.Context, id AccessId) error
+	// DeleteTotp Take the own second factor away
+	// (DELETE /api/v1/account/totp)
+	DeleteTotp(ctx echo.Context) error
+	// BeginTotp Begin a second factor
+	// (POST /api/v1/account/totp)
+	BeginTotp(ctx echo.Context) error
+	// ConfirmTotp Confirm the second factor by its first code
+	// (PUT /api/v1/account/totp)
+	ConfirmTotp(ctx echo.Context) error
+	// ListAccounts Accounts of people
+	// (GET /api/v1/accounts)
+	ListAccounts(ctx echo.Context, params ListAccountsParams) error
+	// CreateAccount Make an account
+	// (POST /api/v1/accounts)
+	CreateAccount(ctx echo.Context) error
+	// GetAccountOf An account
+	// (GET /api/v1/accounts/{id})
+	GetAccountOf(ctx echo.Context, id AccessId) error
+	// PatchAccount Change an account
+	// (PATCH /api/v1/accounts/{id})
+	PatchAccount(ctx echo.Context, id AccessId, params PatchAccountParams) error
+	// ResetAccount Give a one-time link for a new password
+	// (POST /api/v1/accounts/{id}/reset)
+	ResetAccount(ctx echo.Context, id AccessId) error
+	// DeleteSessions End all sessions of somebody
+	// (DELETE /api/v1/accounts/{id}/sessions)
+	DeleteSessions(ctx echo.Context, id AccessId, params DeleteSessionsParams) error
+	// ListSessions Where somebody is signed in
+	// (GET /api/v1/accounts/{id}/sessions)
+	ListSessions(ctx echo.Context, id AccessId) error
+	// DeleteSession End a session of somebody
+	// (DELETE /api/v1/accounts/{id}/sessions/{sid})
+	DeleteSession(ctx echo.Context, id AccessId, sid SessionId, params DeleteSessionParams) error
+	// ListActs Who did what
+	// (GET /api/v1/acts)
+	ListActs(ctx echo.Context, params ListActsParams) error
 	// ListAlarms Alarms that stand
 	// (GET /api/v1/alarms)
 	ListAlarms(ctx echo.Context, params ListAlarmsParams) error
 	// AckAlarm Acknowledge an alarm
 	// (POST /api/v1/alarms/{id}/ack)
 	AckAlarm(ctx echo.Context, id Id, params AckAlarmParams) error
+	// ListAudiences Audiences of the stream
+	// (GET /api/v1/audiences)
+	ListAudiences(ctx echo.Context) error
 	// GetCity Name, place and time of the city
 	// (GET /api/v1/city)
 	GetCity(ctx echo.Context, params GetCityParams) error
@@ -6523,6 +7451,30 @@ type ServerInterface interface {
 	// WhatIf What covering the city would lose or gain
 	// (POST /api/v1/coverage/whatif)
 	WhatIf(ctx echo.Context, params WhatIfParams) error
+	// ListDevices Walls and their health
+	// (GET /api/v1/devices)
+	ListDevices(ctx echo.Context) error
+	// ClaimDevice Ask whether this wall was approved
+	// (POST /api/v1/devices/claim)
+	ClaimDevice(ctx echo.Context) error
+	// BeginEnrolment Ask for a code to show on a new wall
+	// (POST /api/v1/devices/enrolments)
+	BeginEnrolment(ctx echo.Context) error
+	// GetEnrolment Which wall shows a code
+	// (GET /api/v1/devices/enrolments/{code})
+	GetEnrolment(ctx echo.Context, code EnrolmentCode) error
+	// ApproveDevice Approve the wall that shows a code
+	// (POST /api/v1/devices/enrolments/{code}/approve)
+	ApproveDevice(ctx echo.Context, code EnrolmentCode) error
+	// PutHealth Report the own health
+	// (PUT /api/v1/devices/self/health)
+	PutHealth(ctx echo.Context) error
+	// DeleteDevice Revoke a wall for ever
+	// (DELETE /api/v1/devices/{id})
+	DeleteDevice(ctx echo.Context, id AccessId, params DeleteDeviceParams) error
+	// PatchDevice Rename a wall
+	// (PATCH /api/v1/devices/{id})
+	PatchDevice(ctx echo.Context, id AccessId, params PatchDeviceParams) error
 	// ListFeatures Features of any kind, from memory
 	// (GET /api/v1/features)
 	ListFeatures(ctx echo.Context, params ListFeaturesParams) error
@@ -6565,6 +7517,9 @@ type ServerInterface interface {
 	// AssignIncident Send units
 	// (POST /api/v1/incidents/{id}/assign)
 	AssignIncident(ctx echo.Context, id Id, params AssignIncidentParams) error
+	// EraseCaller Erase the sealed caller of an incident, for ever
+	// (DELETE /api/v1/incidents/{id}/caller)
+	EraseCaller(ctx echo.Context, id Id, params EraseCallerParams) error
 	// OpenCaller Open the sealed caller of an incident
 	// (GET /api/v1/incidents/{id}/caller)
 	OpenCaller(ctx echo.Context, id Id, params OpenCallerParams) error
@@ -6577,12 +7532,33 @@ type ServerInterface interface {
 	// SetIncidentStatus Change the status of an incident by hand
 	// (POST /api/v1/incidents/{id}/status)
 	SetIncidentStatus(ctx echo.Context, id Id, params SetIncidentStatusParams) error
+	// GetPolicy Who may do and see what
+	// (GET /api/v1/policy)
+	GetPolicy(ctx echo.Context, params GetPolicyParams) error
 	// GetPreset Codes, labels, scales and colours of the country or city
 	// (GET /api/v1/preset)
 	GetPreset(ctx echo.Context, params GetPresetParams) error
+	// UseReset Set a new password by a one-time link
+	// (POST /api/v1/reset)
+	UseReset(ctx echo.Context) error
 	// GetRoute The way of a unit, with the closures of this moment
 	// (GET /api/v1/route)
 	GetRoute(ctx echo.Context, params GetRouteParams) error
+	// SignOut Sign out
+	// (DELETE /api/v1/session)
+	SignOut(ctx echo.Context) error
+	// GetSession Who one is
+	// (GET /api/v1/session)
+	GetSession(ctx echo.Context) error
+	// SignIn Sign in
+	// (POST /api/v1/session)
+	SignIn(ctx echo.Context) error
+	// StepUp Prove again who one is
+	// (POST /api/v1/session/stepup)
+	StepUp(ctx echo.Context) error
+	// Setup Make the first account, by the one-time link
+	// (POST /api/v1/setup)
+	Setup(ctx echo.Context) error
 	// ListShelters All shelters
 	// (GET /api/v1/shelters)
 	ListShelters(ctx echo.Context, params ListSheltersParams) error
@@ -6622,6 +7598,24 @@ type ServerInterface interface {
 	// Stream Changes as they happen, and the past played again (WebSocket)
 	// (GET /api/v1/stream)
 	Stream(ctx echo.Context, params StreamParams) error
+	// ListTokens Tokens of programs
+	// (GET /api/v1/tokens)
+	ListTokens(ctx echo.Context) error
+	// CreateToken Issue a token for a program
+	// (POST /api/v1/tokens)
+	CreateToken(ctx echo.Context) error
+	// DeleteToken Revoke a token for ever
+	// (DELETE /api/v1/tokens/{id})
+	DeleteToken(ctx echo.Context, id AccessId, params DeleteTokenParams) error
+	// PatchToken Change the limits of a token
+	// (PATCH /api/v1/tokens/{id})
+	PatchToken(ctx echo.Context, id AccessId, params PatchTokenParams) error
+	// QuarantineToken Set a token aside, or take it back
+	// (POST /api/v1/tokens/{id}/quarantine)
+	QuarantineToken(ctx echo.Context, id AccessId) error
+	// RotateToken Give a token a new secret
+	// (POST /api/v1/tokens/{id}/rotate)
+	RotateToken(ctx echo.Context, id AccessId) error
 	// ListUnits All units
 	// (GET /api/v1/units)
 	ListUnits(ctx echo.Context, params ListUnitsParams) error
@@ -6652,7 +7646,13 @@ type ServerInterface interface {
 	// OsmandPost The same by POST, as query, form or JSON
 	// (POST /feeds/osmand)
 	OsmandPost(ctx echo.Context, params OsmandPostParams) error
-	// Owntracks A message in the OwnTracks HTTP form
+	// OsmandByToken The same for phones whose app can set nothing but an address
+	// (GET /feeds/osmand/{token})
+	OsmandByToken(ctx echo.Context, token string, params OsmandByTokenParams) error
+	// OsmandPostByToken The same by POST, as query, form or JSON
+	// (POST /feeds/osmand/{token})
+	OsmandPostByToken(ctx echo.Context, token string, params OsmandPostByTokenParams) error
+	// Owntracks A message in the OwnTracks HTTP form; the app sends its token as the password of basic authentication
 	// (POST /feeds/owntracks)
 	Owntracks(ctx echo.Context, params OwntracksParams) error
 	// Healthz The process is alive
@@ -6686,6 +7686,342 @@ func (w *ServerInterfaceWrapper) OpenapiYaml(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.OpenapiYaml(ctx)
+	return err
+}
+
+// GetAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAccount(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAccount(ctx)
+	return err
+}
+
+// PatchOwnAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchOwnAccount(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchOwnAccount(ctx)
+	return err
+}
+
+// PutPassword converts echo context to params.
+func (w *ServerInterfaceWrapper) PutPassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutPassword(ctx)
+	return err
+}
+
+// ListOwnSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOwnSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOwnSessions(ctx)
+	return err
+}
+
+// DeleteOwnSession converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteOwnSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteOwnSession(ctx, id)
+	return err
+}
+
+// DeleteTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTotp(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTotp(ctx)
+	return err
+}
+
+// BeginTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) BeginTotp(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BeginTotp(ctx)
+	return err
+}
+
+// ConfirmTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmTotp(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmTotp(ctx)
+	return err
+}
+
+// ListAccounts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAccounts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAccountsParams
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "role" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// ------------- Optional query parameter "disabled" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "disabled", ctx.QueryParams(), &params.Disabled, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter disabled: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAccounts(ctx, params)
+	return err
+}
+
+// CreateAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAccount(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAccount(ctx)
+	return err
+}
+
+// GetAccountOf converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAccountOf(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAccountOf(ctx, id)
+	return err
+}
+
+// PatchAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchAccount(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchAccountParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchAccount(ctx, id, params)
+	return err
+}
+
+// ResetAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) ResetAccount(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResetAccount(ctx, id)
+	return err
+}
+
+// DeleteSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSessionsParams
+	// ------------- Optional query parameter "why" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "why", ctx.QueryParams(), &params.Why, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter why: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSessions(ctx, id, params)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx, id)
+	return err
+}
+
+// DeleteSession converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "sid" -------------
+	var sid SessionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sid", ctx.Param("sid"), &sid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSessionParams
+	// ------------- Optional query parameter "why" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "why", ctx.QueryParams(), &params.Why, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter why: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSession(ctx, id, sid, params)
+	return err
+}
+
+// ListActs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListActs(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListActsParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "who" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "who", ctx.QueryParams(), &params.Who, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter who: %s", err))
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "feature" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "feature", ctx.QueryParams(), &params.Feature, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter feature: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListActs(ctx, params)
 	return err
 }
 
@@ -6760,6 +8096,15 @@ func (w *ServerInterfaceWrapper) AckAlarm(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AckAlarm(ctx, id, params)
+	return err
+}
+
+// ListAudiences converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAudiences(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAudiences(ctx)
 	return err
 }
 
@@ -6877,6 +8222,135 @@ func (w *ServerInterfaceWrapper) WhatIf(ctx echo.Context) error {
 	return err
 }
 
+// ListDevices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDevices(ctx)
+	return err
+}
+
+// ClaimDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) ClaimDevice(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ClaimDevice(ctx)
+	return err
+}
+
+// BeginEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) BeginEnrolment(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BeginEnrolment(ctx)
+	return err
+}
+
+// GetEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) GetEnrolment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "code" -------------
+	var code EnrolmentCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", ctx.Param("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetEnrolment(ctx, code)
+	return err
+}
+
+// ApproveDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) ApproveDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "code" -------------
+	var code EnrolmentCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", ctx.Param("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApproveDevice(ctx, code)
+	return err
+}
+
+// PutHealth converts echo context to params.
+func (w *ServerInterfaceWrapper) PutHealth(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutHealth(ctx)
+	return err
+}
+
+// DeleteDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeviceParams
+	// ------------- Optional query parameter "why" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "why", ctx.QueryParams(), &params.Why, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter why: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDevice(ctx, id, params)
+	return err
+}
+
+// PatchDevice converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchDevice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchDeviceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchDevice(ctx, id, params)
+	return err
+}
+
 // ListFeatures converts echo context to params.
 func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
 	var err error
@@ -6916,6 +8390,13 @@ func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "as" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "as", ctx.QueryParams(), &params.As, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter as: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -7611,6 +9092,38 @@ func (w *ServerInterfaceWrapper) AssignIncident(ctx echo.Context) error {
 	return err
 }
 
+// EraseCaller converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseCaller(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseCallerParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Required query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseCaller(ctx, id, params)
+	return err
+}
+
 // OpenCaller converts echo context to params.
 func (w *ServerInterfaceWrapper) OpenCaller(ctx echo.Context) error {
 	var err error
@@ -7769,6 +9282,35 @@ func (w *ServerInterfaceWrapper) SetIncidentStatus(ctx echo.Context) error {
 	return err
 }
 
+// GetPolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPolicy(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPolicyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPolicy(ctx, params)
+	return err
+}
+
 // GetPreset converts echo context to params.
 func (w *ServerInterfaceWrapper) GetPreset(ctx echo.Context) error {
 	var err error
@@ -7801,6 +9343,15 @@ func (w *ServerInterfaceWrapper) GetPreset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetPreset(ctx, params)
+	return err
+}
+
+// UseReset converts echo context to params.
+func (w *ServerInterfaceWrapper) UseReset(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UseReset(ctx)
 	return err
 }
 
@@ -7861,6 +9412,51 @@ func (w *ServerInterfaceWrapper) GetRoute(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetRoute(ctx, params)
+	return err
+}
+
+// SignOut converts echo context to params.
+func (w *ServerInterfaceWrapper) SignOut(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SignOut(ctx)
+	return err
+}
+
+// GetSession converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSession(ctx)
+	return err
+}
+
+// SignIn converts echo context to params.
+func (w *ServerInterfaceWrapper) SignIn(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SignIn(ctx)
+	return err
+}
+
+// StepUp converts echo context to params.
+func (w *ServerInterfaceWrapper) StepUp(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StepUp(ctx)
+	return err
+}
+
+// Setup converts echo context to params.
+func (w *ServerInterfaceWrapper) Setup(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Setup(ctx)
 	return err
 }
 
@@ -8563,6 +10159,117 @@ func (w *ServerInterfaceWrapper) Stream(ctx echo.Context) error {
 	return err
 }
 
+// ListTokens converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTokens(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTokens(ctx)
+	return err
+}
+
+// CreateToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateToken(ctx)
+	return err
+}
+
+// DeleteToken converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteTokenParams
+	// ------------- Optional query parameter "why" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "why", ctx.QueryParams(), &params.Why, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter why: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteToken(ctx, id, params)
+	return err
+}
+
+// PatchToken converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchTokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchToken(ctx, id, params)
+	return err
+}
+
+// QuarantineToken converts echo context to params.
+func (w *ServerInterfaceWrapper) QuarantineToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.QuarantineToken(ctx, id)
+	return err
+}
+
+// RotateToken converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id AccessId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateToken(ctx, id)
+	return err
+}
+
 // ListUnits converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUnits(ctx echo.Context) error {
 	var err error
@@ -9129,6 +10836,56 @@ func (w *ServerInterfaceWrapper) OsmandPost(ctx echo.Context) error {
 	return err
 }
 
+// OsmandByToken converts echo context to params.
+func (w *ServerInterfaceWrapper) OsmandByToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token" -------------
+	var token string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", ctx.Param("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OsmandByTokenParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OsmandByToken(ctx, token, params)
+	return err
+}
+
+// OsmandPostByToken converts echo context to params.
+func (w *ServerInterfaceWrapper) OsmandPostByToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "token" -------------
+	var token string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", ctx.Param("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OsmandPostByTokenParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OsmandPostByToken(ctx, token, params)
+	return err
+}
+
 // Owntracks converts echo context to params.
 func (w *ServerInterfaceWrapper) Owntracks(ctx echo.Context) error {
 	var err error
@@ -9240,6 +10997,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/release", wrapper.ReleaseIncident, options.OperationMiddlewares["releaseIncident"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/close", wrapper.CloseIncident, options.OperationMiddlewares["closeIncident"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/status", wrapper.SetIncidentStatus, options.OperationMiddlewares["setIncidentStatus"]...)
+	router.DELETE(options.BaseURL+"/api/v1/incidents/:id/caller", wrapper.EraseCaller, options.OperationMiddlewares["eraseCaller"]...)
 	router.GET(options.BaseURL+"/api/v1/incidents/:id/caller", wrapper.OpenCaller, options.OperationMiddlewares["openCaller"]...)
 	router.GET(options.BaseURL+"/api/v1/hazards", wrapper.ListHazards, options.OperationMiddlewares["listHazards"]...)
 	router.POST(options.BaseURL+"/api/v1/hazards", wrapper.CreateHazard, options.OperationMiddlewares["createHazard"]...)
@@ -9270,11 +11028,52 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/stream", wrapper.Stream, options.OperationMiddlewares["stream"]...)
 	router.GET(options.BaseURL+"/feeds/osmand", wrapper.Osmand, options.OperationMiddlewares["osmand"]...)
 	router.POST(options.BaseURL+"/feeds/osmand", wrapper.OsmandPost, options.OperationMiddlewares["osmandPost"]...)
+	router.GET(options.BaseURL+"/feeds/osmand/:token", wrapper.OsmandByToken, options.OperationMiddlewares["osmandByToken"]...)
+	router.POST(options.BaseURL+"/feeds/osmand/:token", wrapper.OsmandPostByToken, options.OperationMiddlewares["osmandPostByToken"]...)
 	router.POST(options.BaseURL+"/feeds/owntracks", wrapper.Owntracks, options.OperationMiddlewares["owntracks"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.Metrics, options.OperationMiddlewares["metrics"]...)
 	router.GET(options.BaseURL+"/api/openapi.yaml", wrapper.OpenapiYaml, options.OperationMiddlewares["openapiYaml"]...)
 	router.GET(options.BaseURL+"/api/openapi.json", wrapper.OpenapiJson, options.OperationMiddlewares["openapiJson"]...)
+	router.POST(options.BaseURL+"/api/v1/setup", wrapper.Setup, options.OperationMiddlewares["setup"]...)
+	router.DELETE(options.BaseURL+"/api/v1/session", wrapper.SignOut, options.OperationMiddlewares["signOut"]...)
+	router.GET(options.BaseURL+"/api/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
+	router.POST(options.BaseURL+"/api/v1/session", wrapper.SignIn, options.OperationMiddlewares["signIn"]...)
+	router.POST(options.BaseURL+"/api/v1/session/stepup", wrapper.StepUp, options.OperationMiddlewares["stepUp"]...)
+	router.POST(options.BaseURL+"/api/v1/reset", wrapper.UseReset, options.OperationMiddlewares["useReset"]...)
+	router.GET(options.BaseURL+"/api/v1/account", wrapper.GetAccount, options.OperationMiddlewares["getAccount"]...)
+	router.PATCH(options.BaseURL+"/api/v1/account", wrapper.PatchOwnAccount, options.OperationMiddlewares["patchOwnAccount"]...)
+	router.PUT(options.BaseURL+"/api/v1/account/password", wrapper.PutPassword, options.OperationMiddlewares["putPassword"]...)
+	router.DELETE(options.BaseURL+"/api/v1/account/totp", wrapper.DeleteTotp, options.OperationMiddlewares["deleteTotp"]...)
+	router.POST(options.BaseURL+"/api/v1/account/totp", wrapper.BeginTotp, options.OperationMiddlewares["beginTotp"]...)
+	router.PUT(options.BaseURL+"/api/v1/account/totp", wrapper.ConfirmTotp, options.OperationMiddlewares["confirmTotp"]...)
+	router.GET(options.BaseURL+"/api/v1/account/sessions", wrapper.ListOwnSessions, options.OperationMiddlewares["listOwnSessions"]...)
+	router.DELETE(options.BaseURL+"/api/v1/account/sessions/:id", wrapper.DeleteOwnSession, options.OperationMiddlewares["deleteOwnSession"]...)
+	router.GET(options.BaseURL+"/api/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["listAccounts"]...)
+	router.POST(options.BaseURL+"/api/v1/accounts", wrapper.CreateAccount, options.OperationMiddlewares["createAccount"]...)
+	router.GET(options.BaseURL+"/api/v1/accounts/:id", wrapper.GetAccountOf, options.OperationMiddlewares["getAccountOf"]...)
+	router.PATCH(options.BaseURL+"/api/v1/accounts/:id", wrapper.PatchAccount, options.OperationMiddlewares["patchAccount"]...)
+	router.POST(options.BaseURL+"/api/v1/accounts/:id/reset", wrapper.ResetAccount, options.OperationMiddlewares["resetAccount"]...)
+	router.DELETE(options.BaseURL+"/api/v1/accounts/:id/sessions", wrapper.DeleteSessions, options.OperationMiddlewares["deleteSessions"]...)
+	router.GET(options.BaseURL+"/api/v1/accounts/:id/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/api/v1/accounts/:id/sessions/:sid", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
+	router.GET(options.BaseURL+"/api/v1/tokens", wrapper.ListTokens, options.OperationMiddlewares["listTokens"]...)
+	router.POST(options.BaseURL+"/api/v1/tokens", wrapper.CreateToken, options.OperationMiddlewares["createToken"]...)
+	router.DELETE(options.BaseURL+"/api/v1/tokens/:id", wrapper.DeleteToken, options.OperationMiddlewares["deleteToken"]...)
+	router.PATCH(options.BaseURL+"/api/v1/tokens/:id", wrapper.PatchToken, options.OperationMiddlewares["patchToken"]...)
+	router.POST(options.BaseURL+"/api/v1/tokens/:id/rotate", wrapper.RotateToken, options.OperationMiddlewares["rotateToken"]...)
+	router.POST(options.BaseURL+"/api/v1/tokens/:id/quarantine", wrapper.QuarantineToken, options.OperationMiddlewares["quarantineToken"]...)
+	router.GET(options.BaseURL+"/api/v1/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
+	router.POST(options.BaseURL+"/api/v1/devices/enrolments", wrapper.BeginEnrolment, options.OperationMiddlewares["beginEnrolment"]...)
+	router.GET(options.BaseURL+"/api/v1/devices/enrolments/:code", wrapper.GetEnrolment, options.OperationMiddlewares["getEnrolment"]...)
+	router.POST(options.BaseURL+"/api/v1/devices/enrolments/:code/approve", wrapper.ApproveDevice, options.OperationMiddlewares["approveDevice"]...)
+	router.POST(options.BaseURL+"/api/v1/devices/claim", wrapper.ClaimDevice, options.OperationMiddlewares["claimDevice"]...)
+	router.PUT(options.BaseURL+"/api/v1/devices/self/health", wrapper.PutHealth, options.OperationMiddlewares["putHealth"]...)
+	router.DELETE(options.BaseURL+"/api/v1/devices/:id", wrapper.DeleteDevice, options.OperationMiddlewares["deleteDevice"]...)
+	router.PATCH(options.BaseURL+"/api/v1/devices/:id", wrapper.PatchDevice, options.OperationMiddlewares["patchDevice"]...)
+	router.GET(options.BaseURL+"/api/v1/policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
+	router.GET(options.BaseURL+"/api/v1/audiences", wrapper.ListAudiences, options.OperationMiddlewares["listAudiences"]...)
+	router.GET(options.BaseURL+"/api/v1/acts", wrapper.ListActs, options.OperationMiddlewares["listActs"]...)
 
 }

@@ -14,6 +14,7 @@ export interface paths {
         /**
          * Features of any kind, from memory
          * @description Without `kind`: units, incidents, hazards, shelters and sites. Features without a place are left out when `bbox` is given.
+         *     With `as`: what an audience sees, for those who may preview it (`audience.preview`).
          */
         get: operations["listFeatures"];
         put?: never;
@@ -252,12 +253,17 @@ export interface paths {
         };
         /**
          * Open the sealed caller of an incident
-         * @description Who opened it and when is recorded before it is answered. 404 `caller-erased` when its key was destroyed.
+         * @description Who opened it and when is recorded before it is answered. 410 `erased` when its key was destroyed.
          */
         get: operations["openCaller"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Erase the sealed caller of an incident, for ever
+         * @description Destroys every key under which the caller was ever sealed: now and in the past, in journal, archive, backups and replay nobody can read it any more, and the record still verifies.
+         *     Who did it and why is recorded first. Dangerous: 403 `step-up`. 404 `no-caller`: there never was one.
+         */
+        delete: operations["eraseCaller"];
         options?: never;
         head?: never;
         patch?: never;
@@ -628,6 +634,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feeds/osmand/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same for phones whose app can set nothing but an address */
+        get: operations["osmandByToken"];
+        put?: never;
+        /** The same by POST, as query, form or JSON */
+        post: operations["osmandPostByToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/feeds/owntracks": {
         parameters: {
             query?: never;
@@ -637,7 +661,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A message in the OwnTracks HTTP form */
+        /** A message in the OwnTracks HTTP form; the app sends its token as the password of basic authentication */
         post: operations["owntracks"];
         delete?: never;
         options?: never;
@@ -756,6 +780,583 @@ export interface paths {
         };
         /** This document as JSON */
         get: operations["openapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the first account, by the one-time link
+         * @description The first start of an empty data folder prints a link whose fragment is the token. It works once, for a day. The account is an admin, and is signed in.
+         *     Problems: 403 `setup` (wrong, used, past its time, or there is an account), 400 `password-short` `password-long` `password-text` `password-common`, 400 `account-name` `display-name`
+         *     `language`, 403 `tls-needed`.
+         */
+        post: operations["setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who one is
+         * @description Of whatever the call brings: the cookie of a person or a wall, or the token of a program. 401 when it brings nothing that holds.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Begins a session and sets its cookie; one that the browser had is over. Whether a name exists is not told: the same answer after the same work.
+         *     Problems: 401 `credentials` (name or password is wrong, or the account is disabled), 401 `code-needed` (the password is right: ask for the code of the
+         *     second factor and send all again), 401 `code-wrong`, 429 `wait` with Retry-After, 503 `busy`, 403 `tls-needed` (a session needs TLS, or a browser on this very machine).
+         */
+        post: operations["signIn"];
+        /**
+         * Sign out
+         * @description Ends the session of the cookie and takes the cookie. Its sockets close.
+         */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/stepup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove again who one is
+         * @description Dangerous acts need it; it holds for ten minutes, and a sign-in counts as one. The session gets a new secret. Problems are those of signing in.
+         */
+        post: operations["stepUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password by a one-time link
+         * @description The fragment of the link that an admin gave is the token. It sets the password and ends all sessions of the account; it does not sign in, and takes no second factor away.
+         *     Problems: 403 `reset` (wrong, used or past its time), 400 `password-short` `password-long` `password-text` `password-common`.
+         */
+        post: operations["useReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The own account */
+        get: operations["getAccount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change the own display name and language */
+        patch: operations["patchOwnAccount"];
+        trace?: never;
+    };
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the own password
+         * @description All sessions of the account end, and a new one begins here. Problems: 401 `credentials` (old is not the password), 429 `wait`, 400 `password-short` `password-long` `password-text` `password-common` `password-same`, 403 `step-up`.
+         */
+        put: operations["putPassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Confirm the second factor by its first code
+         * @description From now on signing in needs a code. All sessions of the account end, and a new one begins here. Problems: 401 `code-wrong`, 409 `no-factor` (none was begun, or it is past its time), 429 `wait`.
+         */
+        put: operations["confirmTotp"];
+        /**
+         * Begin a second factor
+         * @description A secret for an authenticator app, and recovery codes; both are shown this once. Nothing is needed at sign-in before the first code was given (`PUT`), within ten minutes. 403 `step-up`.
+         */
+        post: operations["beginTotp"];
+        /** Take the own second factor away */
+        delete: operations["deleteTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one is signed in */
+        get: operations["listOwnSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End an own session
+         * @description A lost tablet is dead at once: its sockets close within a second. Needs no step-up.
+         */
+        delete: operations["deleteOwnSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Accounts of people */
+        get: operations["listAccounts"];
+        put?: never;
+        /**
+         * Make an account
+         * @description Without a password the answer has a one-time link by which its owner sets one. A password that is given has to be changed at the first sign-in.
+         *     Problems: 409 `name-taken`, 400 `account-name` `display-name` `role` `scope` `language` and those of a password, 403 `step-up`.
+         */
+        post: operations["createAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An account */
+        get: operations["getAccountOf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change an account
+         * @description Sessions of the account end when its role, its scope or its being disabled changes. To disable needs no step-up; all else does. With `If-Match` the change is made only on what the
+         *     caller saw: 412 `stale`. 409 `last-admin`: one admin who can sign in must stay.
+         */
+        patch: operations["patchAccount"];
+        trace?: never;
+    };
+    "/api/v1/accounts/{id}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a one-time link for a new password
+         * @description The link works once, for a day, and ends the one before. The old password stays until the link is used. With `factor` the second factor is taken away at once (a lost phone).
+         */
+        post: operations["resetAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where somebody is signed in */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all sessions of somebody
+         * @description Their sockets close within a second. Needs no step-up.
+         */
+        delete: operations["deleteSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{id}/sessions/{sid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session of somebody */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens of programs */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * Issue a token for a program
+         * @description The token itself is in this answer and nowhere else. A token of the role feed moves units; it may be bound to a feed and to ids.
+         */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a token for ever
+         * @description What was opened with it closes within a second. Needs no step-up.
+         */
+        delete: operations["deleteToken"];
+        options?: never;
+        head?: never;
+        /**
+         * Change the limits of a token
+         * @description Its role and its secret stay. With `If-Match` only on what the caller saw: 412 `stale`. A revoked token is 409 `token-revoked`.
+         */
+        patch: operations["patchToken"];
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a token a new secret
+         * @description The one before works for the overlap, so that whoever uses it changes over without a gap.
+         */
+        post: operations["rotateToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a token aside, or take it back
+         * @description To set aside needs no step-up; to take back does.
+         */
+        post: operations["quarantineToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Walls and their health */
+        get: operations["listDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/enrolments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code to show on a new wall
+         * @description Anybody may: the wall shows the code, an admin or supervisor approves it on a console, and the wall asks `POST /api/v1/devices/claim` with the claim, which it keeps to itself.
+         *     429 `wait`: an address asked too often.
+         */
+        post: operations["beginEnrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/enrolments/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which wall shows a code
+         * @description To see, before approving, whether it is the wall in front of you. 404 `no-code`, 429 `wait` after many wrong codes.
+         */
+        get: operations["getEnrolment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/enrolments/{code}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve the wall that shows a code */
+        post: operations["approveDevice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether this wall was approved
+         * @description Ask every two seconds. 404 `no-code`: the code is past its ten minutes, ask for another.
+         */
+        post: operations["claimDevice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/self/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Report the own health
+         * @description A wall does, every ten seconds. The last word counts; it is not recorded.
+         */
+        put: operations["putHealth"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a wall for ever
+         * @description Its session and its sockets end within a second. Needs no step-up.
+         */
+        delete: operations["deleteDevice"];
+        options?: never;
+        head?: never;
+        /** Rename a wall */
+        patch: operations["patchDevice"];
+        trace?: never;
+    };
+    "/api/v1/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may do and see what
+         * @description The table that decides, as POLICY.md of the program has it. What is not in it is refused.
+         */
+        get: operations["getPolicy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audiences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audiences of the stream
+         * @description Which there are, who hears each, and what each sees. `GET /api/v1/features?as=NAME` shows the world as one of them does.
+         */
+        get: operations["listAudiences"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who did what
+         * @description Newest first, each with what its frame changed. A call looks through a bounded number of frames: `next` may come with few acts or none, and asks further back; `searched_to` says how far it came.
+         *     Personal fields are never in it.
+         */
+        get: operations["listActs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1589,6 +2190,547 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * @description What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
+         * @enum {string}
+         */
+        Role: "anonymous" | "viewer" | "dispatcher" | "supervisor" | "commander" | "agency_officer" | "shelter_keeper" | "admin" | "feed" | "wall" | "system";
+        /**
+         * @description Of the screens
+         * @enum {string}
+         */
+        Language: "fa" | "zh" | "en";
+        /** @description Who asks, and what they may do */
+        Who: {
+            /** @enum {string} */
+            kind: "person" | "wall" | "token";
+            /**
+             * @description As acts name it
+             * @example user:amini
+             */
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * @description Of the stream that it gets by default: ops, ops:fire, brief, public, agency:fire, shelter:S1; empty: none
+             * @example ops
+             */
+            audience: string;
+            account?: components["schemas"]["Account"];
+            device?: components["schemas"]["DeviceName"];
+            /** @description Id of the session, no secret */
+            session?: string;
+            /**
+             * @description Actions of the policy that are allowed for something, perhaps not for everything
+             * @example [
+             *       "feature.read",
+             *       "dispatch"
+             *     ]
+             */
+            may: string[];
+            /** @description Those of may that need a step-up */
+            dangerous: string[];
+            /** @description The password was given by somebody else: until it is changed nothing but changing it and leaving is allowed */
+            must_change: boolean;
+            /**
+             * Format: date-time
+             * @description Dangerous acts are allowed until then
+             */
+            stepped_up_until?: string;
+            /**
+             * Format: date-time
+             * @description When the session ends if it is not used, at the latest
+             */
+            expires?: string;
+        };
+        DeviceName: {
+            id: string;
+            name: string;
+        };
+        SetupInput: {
+            /** @description The fragment of the setup link */
+            token: string;
+            /** @example amini */
+            name: string;
+            /** @description 12 to 128 characters, none of the common ones */
+            password: string;
+            /** @example Zahra Amini */
+            display_name?: string;
+            language?: components["schemas"]["Language"];
+        };
+        SignInInput: {
+            /** @example amini */
+            name: string;
+            password: string;
+            /**
+             * @description Of the second factor: six digits of any script, or a recovery code
+             * @example 123456
+             */
+            code?: string;
+        };
+        StepUpInput: {
+            password: string;
+            code?: string;
+        };
+        PasswordInput: {
+            old: string;
+            /** @description 12 to 128 characters, none of the common ones */
+            new: string;
+        };
+        TotpBegin: {
+            /**
+             * @description Base32, for typing
+             * @example JBSWY3DPEHPK3PXP
+             */
+            secret: string;
+            /** @description otpauth:// for a QR code */
+            uri: string;
+            /** @description Each opens once */
+            recovery_codes: string[];
+            /**
+             * Format: date-time
+             * @description Until when its first code is taken
+             */
+            ends: string;
+        };
+        TotpCode: {
+            code: string;
+        };
+        /** @description A person who signs in */
+        Account: {
+            id: string;
+            /** @example amini */
+            name: string;
+            /** @example Zahra Amini */
+            display_name: string;
+            role: components["schemas"]["Role"];
+            /** @description Own ones; of a dispatcher, supervisor or admin none means all */
+            agencies: string[];
+            /** @description Keys of own shelters */
+            shelters: string[];
+            /** @description Of the screens: fa, zh, en; empty: as the browser says */
+            language: string;
+            disabled: boolean;
+            /** @description For the day when nobody else can get in: has the rights of supervisor and admin, and its use raises an alarm */
+            break_glass: boolean;
+            must_change: boolean;
+            two_factor: boolean;
+            /** @description false: its owner has not used the one-time link yet */
+            has_password: boolean;
+            /** @description How many are left; only in the own account */
+            recovery_codes?: number;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: date-time
+             * @description Of the sessions that are open now
+             */
+            last_seen?: string;
+            /** @description How many are open now */
+            sessions?: number;
+        };
+        AccountList: {
+            accounts: components["schemas"]["Account"][];
+        };
+        OwnAccountPatch: {
+            display_name?: string;
+            language?: components["schemas"]["Language"];
+        };
+        AccountInput: {
+            /** @example amini */
+            name: string;
+            display_name?: string;
+            role: components["schemas"]["Role"];
+            /** @description An agency officer needs one */
+            agencies?: string[];
+            /** @description A shelter keeper needs one */
+            shelters?: string[];
+            language?: components["schemas"]["Language"];
+            /** @description Without one the answer has a one-time link */
+            password?: string;
+            break_glass?: boolean;
+            /** @description It is written in the record */
+            why?: string;
+        };
+        AccountMade: {
+            account: components["schemas"]["Account"];
+            reset?: components["schemas"]["ResetLink"];
+        };
+        /** @description What is given changes, the rest stays */
+        AccountPatch: {
+            display_name?: string;
+            role?: components["schemas"]["Role"];
+            agencies?: string[];
+            shelters?: string[];
+            language?: components["schemas"]["Language"];
+            disabled?: boolean;
+            break_glass?: boolean;
+            /** @description It is written in the record */
+            why?: string;
+        };
+        ResetInput: {
+            /** @description Take the second factor away as well */
+            factor?: boolean;
+            why?: string;
+        };
+        ResetLink: {
+            /**
+             * @description Of the page, with the token as its fragment: put your own origin in front
+             * @example /reset#kX3…
+             */
+            path: string;
+            token: string;
+            /** Format: date-time */
+            ends: string;
+        };
+        ResetUse: {
+            /** @description The fragment of the link */
+            token: string;
+            password: string;
+        };
+        ResetDone: {
+            /** @description The name to sign in with */
+            name: string;
+        };
+        SessionInfo: {
+            /** @description No secret */
+            id: string;
+            /** @description The one that asks */
+            current: boolean;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: date-time
+             * @description Last sign of life, to the minute
+             */
+            seen: string;
+            /** Format: date-time */
+            expires: string;
+            /** @description Network address at the sign-in */
+            from: string;
+            /** @description The browser, as it calls itself */
+            agent: string;
+            role: components["schemas"]["Role"];
+            stepped_up: boolean;
+        };
+        SessionList: {
+            sessions: components["schemas"]["SessionInfo"][];
+        };
+        /** @description The token of a program, without its secret */
+        Token: {
+            id: string;
+            /** @example cad bridge */
+            name: string;
+            role: components["schemas"]["Role"];
+            /** @description The only feed that it may speak to; absent: any */
+            feed?: string;
+            /**
+             * @description The only units that it may move, * stands for any run of characters; absent: all
+             * @example [
+             *       "SIM-*"
+             *     ]
+             */
+            ids?: string[];
+            /** @description It may create units that it reports first */
+            creates: boolean;
+            agencies: string[];
+            shelters: string[];
+            /** @description Fixes a second, with a burst of ten seconds; absent: 20000 */
+            per_second?: number;
+            /** @description Of its longest message; absent: 65536 */
+            bytes?: number;
+            /** Format: date-time */
+            expires?: string;
+            /** Format: date-time */
+            created: string;
+            revoked: boolean;
+            /** Format: date-time */
+            quarantined_until?: string;
+            /**
+             * Format: date-time
+             * @description When it was last used
+             */
+            seen?: string;
+            /**
+             * Format: int64
+             * @description Times that it asked for what it may not since the start of the server
+             */
+            refused: number;
+            /** @description 2 while a rotation overlaps */
+            secrets: number;
+        };
+        TokenList: {
+            tokens: components["schemas"]["Token"][];
+        };
+        TokenInput: {
+            name: string;
+            role: components["schemas"]["Role"];
+            feed?: string;
+            /** @description []: none. Absent: all */
+            ids?: string[];
+            creates?: boolean;
+            agencies?: string[];
+            shelters?: string[];
+            per_second?: number;
+            bytes?: number;
+            /** Format: date-time */
+            expires?: string;
+            why?: string;
+        };
+        /** @description What is given changes, the rest stays */
+        TokenPatch: {
+            name?: string;
+            /** @description Empty: any */
+            feed?: string;
+            /** @description null: all */
+            ids?: string[] | null;
+            creates?: boolean;
+            agencies?: string[];
+            shelters?: string[];
+            /** @description 0: the default */
+            per_second?: number;
+            /** @description 0: the default */
+            bytes?: number;
+            /**
+             * Format: date-time
+             * @description null: never
+             */
+            expires?: string | null;
+            why?: string;
+        };
+        TokenMade: {
+            /**
+             * @description The secret: it is shown this once
+             * @example rasad_3f9c…
+             */
+            token: string;
+            info: components["schemas"]["Token"];
+        };
+        RotateInput: {
+            /**
+             * @description How long the secret before works as well; 0: not at all
+             * @default 86400
+             */
+            overlap_s: number;
+            why?: string;
+        };
+        QuarantineInput: {
+            on: boolean;
+            /**
+             * @description For how long
+             * @default 86400
+             */
+            seconds: number;
+            why?: string;
+        };
+        /** @description A wall. Nobody signs in on it */
+        Device: {
+            id: string;
+            /** @example Wall of the operations room */
+            name: string;
+            /** Format: date-time */
+            approved: string;
+            /** @description Who approved it */
+            by: string;
+            /** @description Address that asked */
+            from: string;
+            revoked: boolean;
+            /** @description Its health came within the last 30 seconds */
+            online: boolean;
+            /**
+             * Format: date-time
+             * @description Last sign of life of its session
+             */
+            seen?: string;
+            health?: components["schemas"]["WallHealth"];
+        };
+        DeviceList: {
+            devices: components["schemas"]["Device"][];
+        };
+        DeviceInput: {
+            name: string;
+            why?: string;
+        };
+        Enrolment: {
+            /**
+             * @description To show
+             * @example 7GQK-M2XP
+             */
+            code: string;
+            /** @description To keep and to ask with */
+            claim: string;
+            /** Format: date-time */
+            ends: string;
+        };
+        PendingWall: {
+            code: string;
+            from: string;
+            agent: string;
+            /** Format: date-time */
+            ends: string;
+        };
+        ClaimInput: {
+            claim: string;
+        };
+        HealthInput: {
+            build: string;
+            /** Format: double */
+            fps?: number;
+            /** Format: double */
+            memory_mb?: number;
+            /**
+             * Format: int64
+             * @description Of the last frame that it drew
+             */
+            seq?: number;
+            /** Format: double */
+            frame_age_s?: number;
+            /** @description Of WebGL, since the page was loaded */
+            context_losses?: number;
+            /** @description pixels */
+            width?: number;
+            height?: number;
+            /** Format: double */
+            uptime_s?: number;
+        };
+        WallHealth: {
+            /** Format: date-time */
+            at: string;
+            build: string;
+            /** Format: double */
+            fps: number;
+            /** Format: double */
+            memory_mb: number;
+            /** Format: int64 */
+            seq: number;
+            /** Format: double */
+            frame_age_s: number;
+            context_losses: number;
+            width: number;
+            height: number;
+            /** Format: double */
+            uptime_s: number;
+        };
+        PolicyTable: {
+            roles: components["schemas"]["Role"][];
+            kinds: string[];
+            actions: components["schemas"]["PolicyAction"][];
+            /** @description Only what is allowed: a role, an action, and for actions on features a kind */
+            rows: components["schemas"]["PolicyRow"][];
+            fields: components["schemas"]["PolicyFields"][];
+            audiences: components["schemas"]["RoleAudience"][];
+        };
+        PolicyAction: {
+            /** @example feature.patch */
+            action: string;
+            /** @description English */
+            what: string;
+            /** @description Needs a person who has stepped up */
+            dangerous: boolean;
+            /** @description Its rows name kinds */
+            kinded: boolean;
+        };
+        PolicyRow: {
+            action: string;
+            kind?: string;
+            role: components["schemas"]["Role"];
+            /** @description own agency; own agencies, if any; own shelters; own ids; own account. Absent: every target */
+            scope?: string;
+            /** @description The only ones that it writes; absent: all */
+            fields?: string[];
+            dangerous?: boolean;
+            /** @description Reads internal fields */
+            internal?: boolean;
+            /** @description Reads features of sensitive types */
+            sensitive?: boolean;
+            /** @description Both, of those of an own agency */
+            own?: boolean;
+        };
+        PolicyFields: {
+            /** @description Empty: of every kind */
+            kind: string;
+            /** @description What is in neither list is internal; _at stands for all stamps */
+            open: string[];
+            personal: string[];
+        };
+        RoleAudience: {
+            role: components["schemas"]["Role"];
+            /** @description The one by default, of somebody who is confined to nothing; empty: none */
+            audience: string;
+        };
+        Audience: {
+            /** @example brief */
+            name: string;
+            /** @description Whose own one it is */
+            roles: components["schemas"]["Role"][];
+            /** @description Accounts whose own one it is */
+            people: number;
+            kinds: components["schemas"]["AudienceKind"][];
+        };
+        AudienceKind: {
+            kind: string;
+            /** @description Internal fields, of own or of all */
+            internal: boolean;
+            sensitive: boolean;
+            /** @description Only features of an own agency or shelter */
+            own_only: boolean;
+        };
+        AudienceList: {
+            audiences: components["schemas"]["Audience"][];
+        };
+        /** @description Somebody did something */
+        Act: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description Of the frame
+             */
+            seq: number;
+            epoch: string;
+            /** @example incident.assign */
+            name: string;
+            /** @example user:amini */
+            by: string;
+            role?: string;
+            /** @description Its id */
+            session?: string;
+            /** @description Network address */
+            from?: string;
+            why?: string;
+            /** @description Keys of features, ids of accounts, tokens and devices */
+            subjects: string[];
+            /** @description Of the command; personal fields only as sealed */
+            args?: {
+                [key: string]: unknown;
+            };
+            /** @description What differs after its frame, feature by feature and member by member; acts of one frame share it. Absent: nothing differs, or no keyframe is near enough to tell */
+            changes?: components["schemas"]["ActChange"][];
+        };
+        ActChange: {
+            subject: string;
+            field: string;
+            /** @description Any JSON; null when it was not there */
+            before: unknown;
+            after: unknown;
+        };
+        ActPage: {
+            acts: components["schemas"]["Act"][];
+            /** @description Cursor; absent: nothing older is kept, or from was reached */
+            next?: string;
+            /** @description How many this call looked through */
+            frames: number;
+            /** @description Some frames could not be read; `rasad audit verify` tells which */
+            damaged?: boolean;
+            /**
+             * Format: date-time
+             * @description The call looked at everything that is newer than this, as far as it was asked for
+             */
+            searched_to: string;
+        };
+        Erased: {
+            /** @description How many keys were destroyed; 0 when all were before */
+            keys: number;
+        };
     };
     responses: {
         /** @description As the caller has it */
@@ -1666,6 +2808,34 @@ export interface components {
         };
         /** @description `roads-behind`: the closures of this moment are not worked in yet; come back after Retry-After */
         RoadsBehind: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `stale`: it is not as the caller saw it; ask for it again */
+        Changed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `erased`: its key was destroyed, nobody can read it any more */
+        Gone: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `wait`: too many attempts; come back after Retry-After */
+        Wait: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
@@ -1774,6 +2944,16 @@ export interface components {
         IfMatch: string;
         /** @description An ETag that the caller has; * on a put: only create */
         IfNoneMatch: string;
+        /** @description Show the world as an audience sees it (admin, supervisor): ops, brief, public, agency:fire, shelter:S1 */
+        As: string;
+        /** @description As the list gives it */
+        AccessId: string;
+        /** @description Id of a session */
+        SessionId: string;
+        /** @description As the wall shows it; case, dash and script of the digits do not matter */
+        EnrolmentCode: string;
+        /** @description It is written in the record */
+        Why: string;
         /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
         IdempotencyKey: string;
     };
@@ -1787,6 +2967,8 @@ export interface components {
         Location: string;
         /** @description Seconds */
         "Retry-After": number;
+        /** @description The session: HttpOnly, SameSite=Strict, __Host- behind TLS */
+        "Set-Cookie": string;
     };
     pathItems: never;
 }
@@ -1805,6 +2987,8 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description `next` of the page before, with the same kinds and bbox */
                 cursor?: components["parameters"]["Cursor"];
+                /** @description Show the world as an audience sees it (admin, supervisor): ops, brief, public, agency:fire, shelter:S1 */
+                as?: components["parameters"]["As"];
             };
             header?: never;
             path?: never;
@@ -1824,6 +3008,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
         };
     };
@@ -2675,6 +3860,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Caller"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            410: components["responses"]["Gone"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    eraseCaller: {
+        parameters: {
+            query: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason: string;
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erased */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
                 };
             };
             400: components["responses"]["Invalid"];
@@ -3829,8 +5050,8 @@ export interface operations {
             query?: {
                 /** @description Only the live one so far; another is 404 */
                 world?: components["parameters"]["World"];
-                /** @description Who is looking */
-                audience?: "ops";
+                /** @description What of the city to hear; without it all that the caller may see */
+                audience?: "ops" | "brief" | "agency" | "shelter" | "public";
                 /** @description EPOCH:SEQ or EPOCH:SEQ:LIVE, the last frame seen; without it, or when it is too old, the stream begins with a keyframe */
                 from?: string;
                 /** @description At most one frame in this time, rounded up to 50ms, 200ms, 1s or 5s */
@@ -3926,6 +5147,92 @@ export interface operations {
             };
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    [key: string]: unknown;
+                };
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description In a frame on disk, or well formed and refused */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    /** @description Why the fix was refused, a stable code */
+                    "Rasad-Refused"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Busy"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    osmandByToken: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: never;
+            path: {
+                /** @description Of the program, where the phone's app can set an address and no header */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In a frame on disk, or well formed and refused */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    /** @description Why the fix was refused, a stable code */
+                    "Rasad-Refused"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["Busy"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    osmandPostByToken: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: never;
+            path: {
+                /** @description Of the program, where the phone's app can set an address and no header */
+                token: string;
+            };
             cookie?: never;
         };
         requestBody?: {
@@ -4184,6 +5491,1256 @@ export interface operations {
                     };
                 };
             };
+        };
+    };
+    setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupInput"];
+            };
+        };
+        responses: {
+            /** @description The account was made and is signed in; the cookie is set */
+            201: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who asks, and what they may do */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInInput"];
+            };
+        };
+        responses: {
+            /** @description Signed in; the cookie is set */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is over */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    stepUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepUpInput"];
+            };
+        };
+        responses: {
+            /** @description Proved; the cookie is new */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    useReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetUse"];
+            };
+        };
+        responses: {
+            /** @description The password is set: sign in with it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetDone"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    patchOwnAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnAccountPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordInput"];
+            };
+        };
+        responses: {
+            /** @description Changed; the cookie is new */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    confirmTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpCode"];
+            };
+        };
+        responses: {
+            /** @description It is on; the cookie is new */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    beginTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What to scan, and to write down */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpBegin"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is off; all other sessions are over and the cookie is new */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    listOwnSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The one seen last first */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    deleteOwnSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is over */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+        };
+    };
+    listAccounts: {
+        parameters: {
+            query?: {
+                /** @description Part of a name or display name */
+                q?: string;
+                /** @description Only of this role */
+                role?: string;
+                /** @description Only those that are disabled, or are not */
+                disabled?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By name */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    createAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountInput"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountMade"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getAccountOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+        };
+    };
+    patchAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    resetAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResetInput"];
+            };
+        };
+        responses: {
+            /** @description Hand the link to its owner on a way that you trust */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetLink"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The one seen last first */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+        };
+    };
+    deleteSessions: {
+        parameters: {
+            query?: {
+                /** @description It is written in the record */
+                why?: components["parameters"]["Why"];
+            };
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are over */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: {
+                /** @description It is written in the record */
+                why?: components["parameters"]["Why"];
+            };
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+                /** @description Id of a session */
+                sid: components["parameters"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is over */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By when they were made */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInput"];
+            };
+        };
+        responses: {
+            /** @description Issued */
+            201: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteToken: {
+        parameters: {
+            query?: {
+                /** @description It is written in the record */
+                why?: components["parameters"]["Why"];
+            };
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    patchToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    rotateToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateInput"];
+            };
+        };
+        responses: {
+            /** @description The new secret, in this answer and nowhere else */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    quarantineToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineInput"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    listDevices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By when they were approved */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    beginEnrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Show the code, keep the claim */
+            201: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Denied"];
+            429: components["responses"]["Wait"];
+        };
+    };
+    getEnrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the wall shows it; case, dash and script of the digits do not matter */
+                code: components["parameters"]["EnrolmentCode"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The wall that shows it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingWall"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            429: components["responses"]["Wait"];
+        };
+    };
+    approveDevice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the wall shows it; case, dash and script of the digits do not matter */
+                code: components["parameters"]["EnrolmentCode"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceInput"];
+            };
+        };
+        responses: {
+            /** @description It is a wall of this installation now */
+            201: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            429: components["responses"]["Wait"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    claimDevice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimInput"];
+            };
+        };
+        responses: {
+            /** @description Approved; the cookie of a wall is set */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Who"];
+                };
+            };
+            /** @description Not yet */
+            202: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+        };
+    };
+    putHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HealthInput"];
+            };
+        };
+        responses: {
+            /** @description Noted */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+        };
+    };
+    deleteDevice: {
+        parameters: {
+            query?: {
+                /** @description It is written in the record */
+                why?: components["parameters"]["Why"];
+            };
+            header?: never;
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    patchDevice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description As the list gives it */
+                id: components["parameters"]["AccessId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceInput"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the caller has; * on a put: only create */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyTable"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    listAudiences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The audiences */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudienceList"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    listActs: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Not before this time */
+                from?: string;
+                /** @description Not after this time; default: now */
+                to?: string;
+                /** @description Part of the name of who acted, whatever its case: amini, token:cad */
+                who?: string;
+                /** @description Name of the act, or a pattern: incident.* */
+                name?: string;
+                /** @description Key of a feature, or id of an account, a token or a device, that the act is about */
+                feature?: string;
+                /** @description Text in its reason, subjects or arguments, whatever its case */
+                q?: string;
+                limit?: number;
+                /** @description `next` of the answer before, with the same question */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Acts, newest first */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }
