@@ -37,6 +37,9 @@ type config struct {
 	Demo    bool                  `yaml:"demo"`
 	NATS    string                `yaml:"nats"`
 	Origins []string              `yaml:"origins"`
+	Frames  []string              `yaml:"frames"`  // whose pages may show the embed; none named: everybody's
+	Proxies []string              `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
+	TLS     tlsConfig             `yaml:"tls"`
 	Feeds   map[string]feedConfig `yaml:"feeds"`
 	Journal journalConfig         `yaml:"journal"`
 }
@@ -87,12 +90,11 @@ func (c *config) check() error {
 	if c.Data == "" {
 		return usagef("--data is missing: name the folder that keeps the record, such as --data build/data")
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return usagef("--listen %s: %v; write HOST:PORT, such as 127.0.0.1:8080", c.Listen, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return usagef("--listen %s: there are no accounts yet, so everyone who reaches the port could command units; listen on 127.0.0.1, [::1] or localhost", c.Listen)
+	if err := c.checkTLS(); err != nil {
+		return err
 	}
 	if !slices.Contains(fixtures.Names(), c.Preset) {
 		return usagef("--preset %s: there is none of that name; choose one of %s", c.Preset, strings.Join(fixtures.Names(), ", "))
@@ -107,9 +109,11 @@ func (c *config) check() error {
 			return usagef("--city %s: %v; make one with: rasad city build EXTRACT.osm.pbf --out %s", c.City, err, c.City)
 		}
 	}
-	for _, o := range c.Origins {
-		if u, err := url.Parse(o); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
-			return usagef("origins: %q: write scheme and host only, such as https://news.example", o)
+	for what, list := range map[string][]string{"origins": c.Origins, "frames": c.Frames} {
+		for _, o := range list {
+			if u, err := url.Parse(o); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host || strings.ContainsAny(o, "'\"; ,") {
+				return usagef("%s: %q: write scheme and host only, such as https://news.example", what, o)
+			}
 		}
 	}
 	for name, f := range c.Feeds {
@@ -196,6 +200,8 @@ func loadConfig(args []string, env func(string) string) (config, error) {
 		f.StringVar(&c.City, "city", c.City, "folder that `rasad city build` made")
 		f.StringVar(&c.Preset, "preset", c.Preset, "ir, cn or us")
 		f.BoolVar(&c.Demo, "demo", c.Demo, "start 200 simulated units")
+		f.StringVar(&c.TLS.Cert, "tls-cert", c.TLS.Cert, "certificate of the server (PEM); read again when it changes")
+		f.StringVar(&c.TLS.Key, "tls-key", c.TLS.Key, "its key (PEM)")
 		f.StringVar(&c.NATS, "nats", c.NATS, "an external NATS with JetStream")
 		f.StringVar(fileName, "config", *fileName, "config file (YAML)")
 		return f

@@ -47,8 +47,16 @@ func TestConfigNamesTheMistakeAndTheMend(t *testing.T) {
 		"an unknown flag":       {[]string{"--dota", "x"}, "", []string{"dota"}},
 		"an argument too many":  {[]string{"--data", "x", "y"}, "", []string{`"y"`}},
 		"a bad address":         {[]string{"--data", "x", "--listen", "8080"}, "", []string{"--listen 8080", "HOST:PORT"}},
-		"not loopback":          {[]string{"--data", "x", "--listen", "0.0.0.0:8080"}, "", []string{"0.0.0.0:8080", "no accounts", "127.0.0.1"}},
-		"all addresses":         {[]string{"--data", "x", "--listen", ":8080"}, "", []string{"no accounts"}},
+		"half a certificate":    {[]string{"--data", "x", "--tls-cert", "a.pem"}, "", []string{"--tls-cert", "--tls-key"}},
+		"two certificates":      {[]string{"--data", "x", "--tls-cert", "a", "--tls-key", "b"}, "tls: {acme: {names: [a.example]}}\n", []string{"files or ACME"}},
+		"ACME for nobody":       {[]string{"--data", "x"}, "tls: {acme: {email: a@b.example}}\n", []string{"names"}},
+		"TLS off on the street": {[]string{"--data", "x", "--listen", ":8080"}, "tls: {off: true}\n", []string{"in clear", "proxies"}},
+		"HSTS for ever":         {[]string{"--data", "x"}, "tls: {hsts: forever}\n", []string{"forever", "subdomains"}},
+		"a name with a path":    {[]string{"--data", "x"}, "tls: {names: [https://a]}\n", []string{"https://a"}},
+		"a proxy that is not":   {[]string{"--data", "x"}, "proxies: [nginx]\n", []string{"nginx", "10.0.0.0/8"}},
+		"everybody a proxy":     {[]string{"--data", "x"}, "proxies: [0.0.0.0/0]\n", []string{"everybody"}},
+		"a frame with a path":   {[]string{"--data", "x"}, "frames: [https://a.example/b]\n", []string{"frames", "https://a.example/b"}},
+		"a frame that injects":  {[]string{"--data", "x"}, "frames: [\"https://a.example;script-src\"]\n", []string{"frames"}},
 		"an unknown preset":     {[]string{"--data", "x", "--preset", "xx"}, "", []string{"--preset xx", "ir"}},
 		"a city that is not":    {[]string{"--data", "x", "--city", "nowhere"}, "", []string{"--city nowhere", "rasad city build"}},
 		"a bad NATS address":    {[]string{"--data", "x", "--nats", "localhost"}, "", []string{"--nats localhost", "nats://"}},
@@ -103,7 +111,6 @@ func TestExitStatusAndOutput(t *testing.T) {
 		"export without a time":       {[]string{"export", "--data", dir, "--from", "noon"}, 2, "", "--from"},
 		"export from nothing":         {[]string{"export", "--data", filepath.Join(dir, "none"), "--from", "2026-11-22T09:00:00Z", "--to", "2026-11-22T09:00:00Z"}, 1, "", "none"},
 		"check nothing":               {[]string{"check", "--data", filepath.Join(dir, "none")}, 1, "", "none"},
-		"serve on every address":      {[]string{"serve", "--data", dir, "--listen", "0.0.0.0:0"}, 2, "", "no accounts"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

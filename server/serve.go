@@ -46,7 +46,10 @@ func serve(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "Rasad %s\n  wall     http://%s/wall\n  console  http://%s/console\n", build, s.address, s.address)
+	fmt.Fprintf(e.out, "Rasad %s\n  wall     %s/wall\n  console  %s/console\n", build, s.base(), s.base())
+	if s.tls != nil && s.tls.fingerprint != "" {
+		fmt.Fprintf(e.out, "  devices  trust %s/ca.pem, SHA-256 %s\n", s.base(), s.tls.fingerprint)
+	}
 	if s.setup != "" {
 		fmt.Fprintf(e.out, "  setup    %s\n", s.setup)
 	}
@@ -59,6 +62,8 @@ type server struct {
 	log      *slog.Logger
 	address  string
 	listener net.Listener
+	tls      *keeper // nil: plain HTTP
+	proxies  proxies
 	journal  *streams.Journal
 	heads    *streams.Heads // nil: the key cannot be read
 	sealer   *streams.Sealer
@@ -95,6 +100,12 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	s := &server{config: c, log: log}
+	if s.proxies, err = parseProxies(c.Proxies); err != nil {
+		return nil, err
+	}
+	if s.tls, err = openTLS(c, log); err != nil {
+		return nil, err
+	}
 	if c.City != "" {
 		if s.city, err = city.Open(c.City); err != nil {
 			return nil, fmt.Errorf("open the city in %s: %w", c.City, err)
@@ -175,7 +186,8 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	s.api, err = api.New(api.Deps{
 		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
-		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, LoopbackOnly: true, Origins: c.Origins,
+		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
+		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,
 		// The journal counts in the default registry, as does the Go runtime.
 		Gather: prometheus.Gatherers{metrics, prometheus.DefaultGatherer},
 	})
@@ -221,6 +233,9 @@ func (s *server) run(ctx context.Context) error {
 	if s.reach != nil {
 		helpers.Go(func() { s.reach.Run(helped) })
 	}
+	if s.tls != nil {
+		helpers.Go(func() { s.tls.run(helped) })
+	}
 	helpers.Go(func() {
 		if err := s.serveLocal(helped); err != nil {
 			s.log.Error("the socket for the command line stopped", "error", err)
@@ -232,10 +247,10 @@ func (s *server) run(ctx context.Context) error {
 			s.demo(helped)
 		})
 	}
-	web := &http.Server{Handler: s.api, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
+	web := &http.Server{Handler: s.proxies.handler(s.api), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	go func() {
-		if err := web.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serveWeb(web); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("the listener stopped: %w", err)
 		}
 	}()

@@ -100,7 +100,7 @@ func (s *server) setupLink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make the one-time link of the first start: %w", err)
 	}
-	return "http://" + s.address + "/setup#" + token, nil
+	return s.base() + "/setup#" + token, nil
 }
 
 // recordEvents brings what happens at the gate into the record, in its own order,

@@ -130,10 +130,6 @@ type Deps struct {
 	Client func(*http.Request) (secure bool, from string)
 	// Hubs are those of audiences that are kept elsewhere, by name: "public".
 	Hubs map[string]Hub
-	// Erase destroys the keys of a personal field in the whole record, after it was said
-	// there. A *geo.Refusal is the answer when there never was one. Nil: there is no
-	// record.
-	Erase func(context.Context, Erasure) (ErasureDone, error)
 	// Ready proves that a write can be recorded now; nil: the status of the
 	// sequencer is asked.
 	Ready func(context.Context) error
@@ -151,6 +147,13 @@ type Deps struct {
 	// "http://localhost:5173".
 	Origins []string
 	Limits  Limits
+	// Frames are the origins whose pages may show the embed; none: everybody's.
+	Frames []string
+	// HSTS is the Strict-Transport-Security of answers over TLS; empty: none.
+	HSTS string
+	// CA is the certificate of the local authority in PEM, which everybody may fetch at
+	// /ca.pem; nil: there is none.
+	CA []byte
 }
 
 // Limits protect the server; zero values stand for the defaults.
@@ -174,7 +177,9 @@ type API struct {
 	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
 	feeds   map[string]*Feed
 	screens *screens
-	sockets *sockets
+	// Header values, made once.
+	embedPolicy, hsts []string
+	sockets           *sockets
 }
 
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
@@ -216,6 +221,10 @@ func New(d Deps) (*API, error) {
 	if a.screens, err = newScreens(d.Screens); err != nil {
 		return nil, err
 	}
+	a.embedPolicy = embedPolicyOf(d.Frames)
+	if d.HSTS != "" {
+		a.hsts = []string{d.HSTS}
+	}
 	a.sockets = newSockets(a)
 	a.route()
 	return a, nil
@@ -236,6 +245,7 @@ func (a *API) route() {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.survive(w, r)
+	a.dress(w, r)
 	if r.ContentLength != 0 {
 		// Without a time a body that never ends would hold its goroutine for ever,
 		// here or in net/http, which wants the rest of it before it answers.
@@ -254,7 +264,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		get.Method = http.MethodGet
 		r = &get
 	}
-	if r.Method == http.MethodGet && a.serveScreen(w, r) {
+	if r.Method == http.MethodGet && (a.serveScreen(w, r) || a.serveCA(w, r)) {
 		return
 	}
 	a.echo.ServeHTTP(w, r)

@@ -15,11 +15,6 @@ import (
 	"strings"
 )
 
-// policy lets the screens run what is served here and nothing else. Styles may be inline
-// because the map sets them on its own elements; scripts may not.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; " +
-	"connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
 // views are the addresses of the screens; each is index.html, which looks at the
 // address itself.
 var views = []string{"/", "/wall", "/console"}
@@ -124,11 +119,9 @@ func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 	if f.forever {
 		h["Cache-Control"] = []string{"public, max-age=31536000, immutable"}
 	}
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
+	if !embedded(r.URL.Path) {
+		h["Content-Security-Policy"] = screenPolicy
+	}
 	if tagIn(r.Header.Get("If-None-Match"), f.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
