@@ -72,7 +72,7 @@ type server struct {
 	setup    string // the one-time link, while there is no account
 	world    *geo.World
 	seq      *streams.Sequencer
-	hub      *streams.Hub
+	hub      *api.Audiences
 	pretend  atomic.Bool // the world holds simulated units
 	api      *api.API
 	monitor  *feeds.Monitor
@@ -168,7 +168,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	metrics := prometheus.NewRegistry()
 	simulated := c.Demo || anySimulated(world.View())
 	s.pretend.Store(simulated)
-	s.hub = streams.NewHub(world, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Metrics: metrics})
+	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Metrics: metrics})
 	policy := policyOf(preset)
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
@@ -184,7 +184,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	}
 	by := s.openWays(preset, metrics)
 	s.api, err = api.New(api.Deps{
-		World: world, Sequencer: s.seq, Hub: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
+		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,

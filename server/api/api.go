@@ -9,7 +9,7 @@
 // # Wiring
 //
 //	a, err := api.New(api.Deps{
-//		World: world, Sequencer: seq, Hub: hub, History: journal, Sealer: sealer,
+//		World: world, Sequencer: seq, Audiences: audiences, Gate: gate, History: journal, Sealer: sealer,
 //		Epoch: journal.Epoch(), Preset: preset, City: city, Screens: frontend.Dist(),
 //		Feeds: []api.Feed{{Name: "osmand", Path: "/feeds/osmand", Parse: …}},
 //		Ready: journal.Probe, Build: build, Log: log, Metrics: registry,
@@ -104,12 +104,12 @@ type Unfit struct{ Reason string }
 
 func (u *Unfit) Error() string { return u.Reason }
 
-// Deps is all that the door needs. World, Sequencer, Hub, Gate, Sealer, Preset, Log
-// and Metrics must be there.
+// Deps is all that the door needs. World, Sequencer, Audiences, Gate, Sealer, Preset,
+// Log and Metrics must be there.
 type Deps struct {
 	World     *geo.World
 	Sequencer Sequencer
-	Hub       Hub
+	Audiences *Audiences
 	// History is what replay plays; nil: there is no replay.
 	History streams.History
 	Sealer  Sealer
@@ -130,6 +130,10 @@ type Deps struct {
 	Client func(*http.Request) (secure bool, from string)
 	// Hubs are those of audiences that are kept elsewhere, by name: "public".
 	Hubs map[string]Hub
+	// Erase destroys the keys of a personal field in the whole record, after it was said
+	// there. A *geo.Refusal is the answer when there never was one. Nil: there is no
+	// record.
+	Erase func(context.Context, Erasure) (ErasureDone, error)
 	// Ready proves that a write can be recorded now; nil: the status of the
 	// sequencer is asked.
 	Ready func(context.Context) error
@@ -185,8 +189,8 @@ type API struct {
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
 func New(d Deps) (*API, error) {
 	switch {
-	case d.World == nil, d.Sequencer == nil, d.Hub == nil, d.Gate == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
-		return nil, errors.New("api: World, Sequencer, Hub, Gate, Sealer, Preset, Log and Metrics must be given")
+	case d.World == nil, d.Sequencer == nil, d.Audiences == nil, d.Gate == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
+		return nil, errors.New("api: World, Sequencer, Audiences, Gate, Sealer, Preset, Log and Metrics must be given")
 	}
 	s, err := loadSpec(openapiYAML)
 	if err != nil {

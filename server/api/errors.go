@@ -177,7 +177,7 @@ func (a *API) explain(err error, r *http.Request) *Problem {
 	p := asProblem(err)
 	if p == nil {
 		// The path and not the query or the body: they may hold what is private.
-		a.Log.Error("a call failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		a.Log.Error("a call failed", "method", r.Method, "path", pathOf(r), "err", err)
 		p = problem(http.StatusInternalServerError, "internal", "the server made a mistake; it is in the log")
 	}
 	return p
@@ -220,7 +220,7 @@ func (a *API) survive(w http.ResponseWriter, r *http.Request) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	a.Log.Error("a call panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	a.Log.Error("a call panicked", "method", r.Method, "path", pathOf(r), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	a.metrics.panics.Inc()
 	a.writeProblem(w, problem(http.StatusInternalServerError, "internal", "the server made a mistake; it is in the log"))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -71,7 +72,15 @@ func (a *API) feed(c echo.Context, path string, types ...string) error {
 	case len(reports) > reportsMax:
 		return a.feedFailed(f, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("a message holds more than the limit of %d fixes", reportsMax)))
 	}
-	outcomes, err := a.report(r.Context(), f, reports, principal(c).Geo())
+	who := principal(c)
+	keys := make([]string, len(reports))
+	for i := range reports {
+		keys[i] = reports[i].Key
+	}
+	if err := decided(a.Gate.MayReport(who, f.Name, keys, len(body)+len(r.URL.RawQuery), a.about(a.World.View()))); err != nil {
+		return a.feedFailed(f, err)
+	}
+	outcomes, err := a.report(r.Context(), f, reports, who)
 	if err != nil {
 		return a.feedFailed(f, err)
 	}
@@ -105,9 +114,13 @@ func malformed(err error) error {
 func (a *API) feedFailed(f *Feed, err error) error {
 	outcome := "failed"
 	if p := asProblem(err); p != nil && p.Status < http.StatusInternalServerError {
-		outcome = "malformed"
-		if p.Status == http.StatusNotFound {
+		switch p.Status {
+		case http.StatusNotFound:
 			outcome = "unknown"
+		case http.StatusForbidden, http.StatusTooManyRequests:
+			outcome = "denied"
+		default:
+			outcome = "malformed"
 		}
 	}
 	a.metrics.feedMessages.WithLabelValues(f.Name, outcome).Inc()
@@ -128,12 +141,12 @@ func refuseFix(c echo.Context, reason string) error {
 }
 
 // report hands fixes to the sequencer and waits until they are recorded.
-func (a *API) report(ctx context.Context, f *Feed, reports []streams.Report, who geo.Principal) ([]streams.Outcome, error) {
+func (a *API) report(ctx context.Context, f *Feed, reports []streams.Report, who access.Principal) ([]streams.Outcome, error) {
 	if len(reports) > 1 {
 		for _, r := range reports {
 			switch g, ok := a.World.View().Get(r.Key); {
 			case ok && g.Kind == geo.Unit:
-			case ok || !a.CreateUnknown:
+			case ok || !a.creates(who, r.Key):
 				return nil, streams.ErrUnknownUnit
 			default:
 				if err := a.createUnit(ctx, f, r.Key, who); err != nil {
@@ -148,7 +161,7 @@ func (a *API) report(ctx context.Context, f *Feed, reports []streams.Report, who
 		return t.Wait(ctx)
 	}
 	t, err := a.Sequencer.Report(ctx, reports[0])
-	if errors.Is(err, streams.ErrUnknownUnit) && a.CreateUnknown {
+	if errors.Is(err, streams.ErrUnknownUnit) && a.creates(who, reports[0].Key) {
 		if err := a.createUnit(ctx, f, reports[0].Key, who); err != nil {
 			return nil, err
 		}
@@ -161,10 +174,15 @@ func (a *API) report(ctx context.Context, f *Feed, reports []streams.Report, who
 	return []streams.Outcome{o}, err
 }
 
+// creates tells whether a report may create the unit that it names.
+func (a *API) creates(who access.Principal, key string) bool {
+	return a.CreateUnknown || access.CreatesUnit(who, key).Allowed
+}
+
 // createUnit makes a unit of a key that a feed brought. The letters it begins with say
 // of which kind it is, as call signs of the preset do; one that fits none has no
 // type, which a person can set.
-func (a *API) createUnit(ctx context.Context, f *Feed, key string, who geo.Principal) error {
+func (a *API) createUnit(ctx context.Context, f *Feed, key string, who access.Principal) error {
 	props := map[string]any{"name": key}
 	letters := strings.TrimRight(key, "0123456789")
 	for _, k := range a.Preset.UnitKinds {
@@ -177,7 +195,7 @@ func (a *API) createUnit(ctx context.Context, f *Feed, key string, who geo.Princ
 	if err != nil {
 		return fmt.Errorf("write the arguments of feature.create: %w", err)
 	}
-	_, err = a.Sequencer.Propose(ctx, streams.Command{Name: "feature.create", Args: args, By: who, Why: "first fix by the feed " + f.Name})
+	_, err = a.Sequencer.Propose(ctx, streams.Command{Name: "feature.create", Args: args, By: who.Geo(), Why: "first fix by the feed " + f.Name})
 	var refusal *geo.Refusal
 	if errors.As(err, &refusal) && refusal.Code == "key-taken" {
 		if g, ok := a.World.View().Get(key); ok && g.Kind == geo.Unit {

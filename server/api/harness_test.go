@@ -110,7 +110,7 @@ type house struct {
 	api     *api.API
 	world   *geo.World
 	seq     *streams.Sequencer
-	hub     *streams.Hub
+	hub     *api.Audiences
 	sealer  *streams.Sealer
 	gate    *access.Gate
 	token   string // of who asks when a test says nothing: a supervisor
@@ -227,7 +227,7 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	if m, ok := d.History.(*memory); ok {
 		h.journal = m // what is recorded is what is replayed
 	}
-	h.hub = streams.NewHub(h.world, streams.HubOptions{World: "live", Epoch: epoch, Build: "test"})
+	h.hub = api.NewAudiences(h.world, preset, streams.HubOptions{World: "live", Epoch: epoch, Build: "test"})
 	publish := h.hub.Publish
 	if by, ok := d.Reach.(byRoad); ok {
 		publish = func(f *streams.Frame) { by.Frame(f); h.hub.Publish(f) }
@@ -236,7 +236,7 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 		World: h.world, Journal: h.journal, Publish: publish, Rules: rules, Due: dispatch.Due(policy),
 		Name: "live", Epoch: epoch, Log: log,
 	})
-	d.Hub, d.Sequencer = h.hub, h.seq
+	d.Audiences, d.Sequencer = h.hub, h.seq
 	if h.api, err = api.New(d); err != nil {
 		t.Fatal(err)
 	}

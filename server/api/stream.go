@@ -24,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -72,10 +73,18 @@ type sockets struct {
 	closing bool
 	max     int
 	wg      sync.WaitGroup
+	guards  map[string]*guard
+	turning chan struct{} // those who are being turned away
+}
+
+// guard closes the sockets of one session or token when that is over.
+type guard struct {
+	sockets map[*socket]struct{}
+	alone   chan struct{} // closed when the last one is gone
 }
 
 func newSockets(a *API) *sockets {
-	s := &sockets{api: a, open: map[*socket]struct{}{}, max: a.Limits.Sockets}
+	s := &sockets{api: a, open: map[*socket]struct{}{}, max: a.Limits.Sockets, guards: map[string]*guard{}, turning: make(chan struct{}, turningMax)}
 	if s.max <= 0 {
 		s.max = socketsMaxDefault
 	}
@@ -98,11 +107,14 @@ func newSockets(a *API) *sockets {
 
 // begin is where a socket begins: what was asked for in the address.
 type begin struct {
-	resume streams.Resume
-	every  time.Duration
-	replay bool
-	at     geo.Millis
-	speed  float64
+	who      access.Principal
+	audience string
+	past     access.Decision // whether it may replay
+	resume   streams.Resume
+	every    time.Duration
+	replay   bool
+	at       geo.Millis
+	speed    float64
 }
 
 // Stream opens a socket.
@@ -112,7 +124,12 @@ func (a *API) Stream(c echo.Context, p StreamParams) error {
 		return a.sockets.refuse("invalid", err)
 	}
 	r := c.Request()
+	b.who = principal(c)
+	denied := b.resolve(p)
 	if !websocket.IsWebSocketUpgrade(r) {
+		if denied != nil {
+			return a.sockets.refuse("denied", denied)
+		}
 		return a.sockets.refuse("not-websocket", problem(http.StatusBadRequest, "not-websocket", "this call is a WebSocket; the request asks for no upgrade"))
 	}
 	if !a.originAllowed(r) {
@@ -121,7 +138,162 @@ func (a *API) Stream(c echo.Context, p StreamParams) error {
 	if offered := websocket.Subprotocols(r); len(offered) > 0 && !slices.Contains(offered, protocolPB) && !slices.Contains(offered, protocolJSON) {
 		return a.sockets.refuse("protocol", problem(http.StatusBadRequest, "subprotocol", "the subprotocols are "+protocolPB+" and "+protocolJSON))
 	}
+	if denied != nil {
+		return a.sockets.turnAway(c, denied)
+	}
 	return a.sockets.accept(c, b)
+}
+
+// resolve finds out what the caller gets to hear; the error is a problem. Nobody hears
+// the public world without asking for it: a screen whose session is over would take it
+// for the city.
+func (b *begin) resolve(p StreamParams) error {
+	asked := ""
+	if p.Audience != nil {
+		asked = string(*p.Audience)
+	}
+	var d access.Decision
+	if b.who.Role == access.Anonymous && asked != access.AudiencePublic {
+		d = access.Decision{Code: access.SignInNeeded, Reason: "sign in, or give a token"}
+	} else {
+		_, b.past = access.ResolveAudience(b.who, asked, true)
+		b.audience, d = access.ResolveAudience(b.who, asked, false)
+		if d.Allowed && b.replay {
+			d = b.past
+		}
+		if !d.Allowed && b.who.Role == access.Anonymous {
+			d.Code = access.SignInNeeded
+		}
+	}
+	return decided(d)
+}
+
+// Close codes of our own.
+const (
+	closeSignIn  = 4401
+	closeDenied  = 4403
+	turningMax   = 256             // who are told why at once; more get a status and no reason
+	touchEvery   = 1 * time.Minute // a socket is a sign of life of its session
+	overWithin   = 800 * time.Millisecond
+	reasonsBytes = 120 // a close frame holds 123
+)
+
+func endingOf(err error) ending {
+	p := asProblem(err)
+	if p.Status == http.StatusUnauthorized {
+		return ending{closeSignIn, clipTo(p.Detail, reasonsBytes), "4401"}
+	}
+	return ending{closeDenied, clipTo(p.Detail, reasonsBytes), "4403"}
+}
+
+// clipTo cuts text to n bytes of whole characters.
+func clipTo(s string, n int) string {
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "")
+	}
+	return s
+}
+
+// turnAway tells a browser why it may not listen. A page sees the code of a socket that
+// was opened and closed again, and nothing of an upgrade that was refused.
+func (s *sockets) turnAway(c echo.Context, denied error) error {
+	s.api.metrics.socketsRefused.WithLabelValues("denied").Inc()
+	select {
+	case s.turning <- struct{}{}:
+	default:
+		return denied
+	}
+	conn, err := s.upgrade(c)
+	if err != nil {
+		<-s.turning
+		return err
+	}
+	go func() {
+		defer func() { <-s.turning }()
+		farewell(conn, endingOf(denied))
+		_ = conn.Close()
+	}()
+	return nil
+}
+
+// upgrade makes a WebSocket of a request.
+func (s *sockets) upgrade(c echo.Context) (*websocket.Conn, error) {
+	var handshake error
+	up := s.upgrader
+	up.Error = func(_ http.ResponseWriter, _ *http.Request, _ int, reason error) { handshake = reason }
+	conn, err := up.Upgrade(c.Response().Writer, c.Request(), nil)
+	switch {
+	case handshake != nil:
+		return nil, s.refuse("handshake", problem(http.StatusBadRequest, "not-websocket", handshake.Error()))
+	case err != nil:
+		return nil, s.refuse("handshake", err)
+	}
+	c.Response().Status = http.StatusSwitchingProtocols
+	c.Response().Committed = true
+	return conn, nil
+}
+
+// watch closes the socket when what its caller came in by is over. It is called before
+// the first frame is written.
+func (s *sockets) watch(k *socket) {
+	who := k.who
+	id := who.Session + "/" + who.Token
+	if id == "/" {
+		return // nobody, or a part of this program
+	}
+	k.guarded = id
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.guards[id]
+	if g == nil {
+		g = &guard{sockets: map[*socket]struct{}{}, alone: make(chan struct{})}
+		s.guards[id] = g
+		go s.stand(id, g, who)
+	}
+	g.sockets[k] = struct{}{}
+}
+
+// stand waits for the end of a session or token.
+func (s *sockets) stand(id string, g *guard, who access.Principal) {
+	over, stop := s.api.Gate.Watch(who)
+	defer stop()
+	touch := time.NewTicker(touchEvery)
+	defer touch.Stop()
+	for {
+		select {
+		case <-g.alone:
+			return
+		case <-touch.C:
+			if who.Session != "" {
+				s.api.Gate.Sessions.Touch(context.Background(), time.Now(), who.Session)
+			}
+		case <-over:
+			s.mu.Lock()
+			if s.guards[id] == g {
+				delete(s.guards, id)
+			}
+			for k := range g.sockets {
+				k.conclude(ending{closeSignIn, "the session is over", "4401"})
+				// One that does not read cannot be told, and must not be fed either.
+				time.AfterFunc(overWithin, func() { _ = k.conn.Close() })
+			}
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// unwatch lets go of a socket that has ended; the caller holds mu.
+func (s *sockets) unwatch(k *socket) {
+	g := s.guards[k.guarded]
+	if g == nil {
+		return
+	}
+	delete(g.sockets, k)
+	if len(g.sockets) == 0 {
+		delete(s.guards, k.guarded)
+		close(g.alone)
+	}
 }
 
 func (s *sockets) refuse(reason string, err error) error {
@@ -206,27 +378,18 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	s.wg.Add(1) // while close cannot be waiting yet
 	s.mu.Unlock()
 
-	var handshake error
-	up := s.upgrader
-	up.Error = func(_ http.ResponseWriter, _ *http.Request, _ int, reason error) { handshake = reason }
-	conn, err := up.Upgrade(c.Response().Writer, c.Request(), nil)
+	conn, err := s.upgrade(c)
 	if err != nil {
 		s.mu.Lock()
 		s.making--
 		s.mu.Unlock()
 		s.wg.Done()
-		if handshake != nil {
-			return s.refuse("handshake", problem(http.StatusBadRequest, "not-websocket", handshake.Error()))
-		}
-		return s.refuse("handshake", err)
+		return err
 	}
-	c.Response().Status = http.StatusSwitchingProtocols
-	c.Response().Committed = true
-
 	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(socketSendBytes) // a wish; the stream works without
 	}
-	k := &socket{s: s, conn: conn, protocol: protocolPB, every: b.every, cut: func() {}}
+	k := &socket{s: s, conn: conn, who: b.who, audience: b.audience, past: b.past, protocol: protocolPB, every: b.every, cut: func() {}}
 	if conn.Subprotocol() != protocolPB {
 		k.protocol = protocolJSON
 	}
@@ -241,6 +404,7 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 		k.conclude(restart())
 	}
 	s.mu.Unlock()
+	s.watch(k)
 	s.api.metrics.sockets.WithLabelValues(k.protocol).Inc()
 	// The handler returns, so that the buffers of the request go.
 	go k.read()
@@ -297,6 +461,10 @@ func busy() ending {
 type socket struct {
 	s        *sockets
 	conn     *websocket.Conn
+	who      access.Principal
+	audience string
+	past     access.Decision // whether it may replay
+	guarded  string          // of the guard
 	protocol string
 	ended    atomic.Pointer[ending]
 
@@ -322,10 +490,15 @@ var errBusy = errors.New("too many at once")
 // live starts at the hub.
 func (k *socket) live(from streams.Resume) starter {
 	return func(context.Context) (streams.Source, func(), error) {
+		hub, release, err := k.s.api.hubOf(k.audience)
+		if err != nil {
+			return nil, nil, err
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.sub, k.player = k.s.api.Hub.Subscribe(from, k.every), nil
-		return k.sub, k.sub.Close, nil
+		sub := hub.Subscribe(from, k.every)
+		k.sub, k.player = sub, nil
+		return sub, func() { sub.Close(); release() }, nil
 	}
 }
 
@@ -343,7 +516,12 @@ func (k *socket) replay(at geo.Millis, speed float64) starter {
 			free()
 			return nil, nil, fmt.Errorf("replay from %s: %w", time.UnixMilli(int64(at)).UTC().Format(time.RFC3339), err)
 		}
-		p.Show(streams.Audience{}, streams.Status{Build: k.s.api.Build, Recording: true, Simulated: simulated(k.s.api.World.View())})
+		seen, err := k.s.api.Audiences.projection(k.audience, access.DoorReplay)
+		if err != nil {
+			free()
+			return nil, nil, err
+		}
+		p.Show(seen, streams.Status{Build: k.s.api.Build, Recording: true, Simulated: simulated(k.s.api.World.View())})
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.sub, k.player = nil, p
@@ -429,6 +607,8 @@ func (k *socket) reasonOf(err error) ending {
 	switch {
 	case errors.Is(err, errBusy):
 		return busy()
+	case errors.Is(err, errNoAudience), errors.Is(err, access.ErrAudience):
+		return ending{closeDenied, clipTo(err.Error(), reasonsBytes), "4403"}
 	case errors.Is(err, streams.ErrStopping), errors.Is(err, context.Canceled):
 		return restart()
 	case errors.Is(err, streams.ErrReplay):
@@ -456,7 +636,7 @@ func (k *socket) finish() {
 	k.conclude(ending{label: "gone"})
 	e := k.ended.Load()
 	if e.code != 0 {
-		k.farewell(*e)
+		farewell(k.conn, *e)
 	}
 	_ = k.conn.Close()
 	m := k.s.api.metrics
@@ -464,6 +644,7 @@ func (k *socket) finish() {
 	m.sockets.WithLabelValues(k.protocol).Dec()
 	k.s.mu.Lock()
 	delete(k.s.open, k)
+	k.s.unwatch(k)
 	k.s.mu.Unlock()
 	k.s.wg.Done()
 }
@@ -471,16 +652,16 @@ func (k *socket) finish() {
 // farewell sends the close frame and waits a moment for the other side's. To close
 // while something of the other side is still unread would reset the connection, and
 // the code would never arrive.
-func (k *socket) farewell(e ending) {
+func farewell(conn *websocket.Conn, e ending) {
 	until := time.Now().Add(farewellWait)
-	if k.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.code, e.reason), until) != nil {
+	if conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(e.code, e.reason), until) != nil {
 		return
 	}
-	raw := k.conn.NetConn()
+	raw := conn.NetConn()
 	if half, ok := raw.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	cut := time.AfterFunc(farewellWait, func() { _ = k.conn.Close() })
+	cut := time.AfterFunc(farewellWait, func() { _ = conn.Close() })
 	defer cut.Stop()
 	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
@@ -616,11 +797,7 @@ func (k *socket) read() {
 			return
 		}
 		if err := k.obey(b); err != nil {
-			reason := err.Error()
-			if len(reason) > 120 { // a close frame holds 123 bytes
-				reason = strings.ToValidUTF8(reason[:120], "")
-			}
-			k.conclude(ending{websocket.CloseInvalidFramePayloadData, reason, "1007"})
+			k.conclude(ending{websocket.CloseInvalidFramePayloadData, clipTo(err.Error(), reasonsBytes), "1007"})
 			return
 		}
 	}
@@ -720,6 +897,10 @@ func (k *socket) seek(at *string, speed *float64) error {
 	player := k.player
 	k.mu.Unlock()
 	if player == nil {
+		if !k.past.Allowed {
+			k.conclude(endingOf(decided(k.past)))
+			return nil
+		}
 		if at == nil {
 			return errors.New("speed: is of a replay, and this is live")
 		}

@@ -31,8 +31,12 @@ func (h *house) dial(query string, header http.Header, protocols ...string) (*we
 	if header == nil {
 		header = http.Header{}
 	}
-	if header.Get("Authorization") == "" {
+	switch _, given := header["Authorization"]; { // "-": none
+	case !given:
 		header.Set("Authorization", "Bearer "+h.token)
+	case header.Get("Authorization") == "-":
+		header = header.Clone()
+		header.Del("Authorization")
 	}
 	return d.Dial("ws"+strings.TrimPrefix(h.url, "http")+"/api/v1/stream"+query, header)
 }

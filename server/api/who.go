@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -55,9 +56,23 @@ func (a *API) identify(r *http.Request) (access.Principal, error) {
 	return a.known(r, c, secure)
 }
 
+// tokenPath begins the address of a feed in which a token stands.
+const tokenPath = "/feeds/osmand/"
+
+// pathOf is the path of a request as it may be told: without what opens something.
+func pathOf(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, tokenPath) {
+		return tokenPath + "{token}"
+	}
+	return r.URL.Path
+}
+
 // credentials are what a request brings. Phones of the OwnTracks app know no bearer
 // tokens: theirs is the password.
 func credentials(r *http.Request, secure bool, from string) (access.Credentials, error) {
+	if token, ok := strings.CutPrefix(r.URL.Path, tokenPath); ok {
+		return access.Credentials{Token: token, From: from}, nil
+	}
 	if _, password, ok := r.BasicAuth(); ok && r.URL.Path == "/feeds/owntracks" {
 		return access.Credentials{Token: password, From: from}, nil
 	}
@@ -95,8 +110,11 @@ func principal(c echo.Context) access.Principal {
 // an audience or a unit is decided when that is known; whoever could not do it to any
 // is told so now.
 func admit(p access.Principal, op *call) error {
+	if op.action == access.StreamOpen {
+		return nil // a socket is told by its own codes
+	}
 	d := access.Allow(p, op.action, access.Target{Kind: op.kind})
-	if d.Allowed || op.later && !slices.Contains([]string{access.SignInNeeded, access.Denied, access.PasswordChange}, d.Code) {
+	if d.Allowed || op.later && !slices.Contains([]string{access.SignInNeeded, access.Denied, access.PasswordChange, access.PersonNeeded, access.StepUpNeeded}, d.Code) {
 		return nil
 	}
 	return decided(d)
@@ -104,7 +122,7 @@ func admit(p access.Principal, op *call) error {
 
 // decidedLater are the actions that are about something that the call names.
 var decidedLater = []access.Action{access.FeatureRead, access.FeatureCreate, access.FeaturePut, access.FeaturePatch, access.FeatureDelete,
-	access.SealedOpen, access.SealedErase, access.Dispatch, access.UnitStatus, access.FixReport, access.StreamOpen, access.ReplayOpen}
+	access.SealedOpen, access.SealedErase, access.Dispatch, access.UnitStatus, access.FixReport}
 
 // may decides whether the caller may do something; the error is a problem.
 func (a *API) may(c echo.Context, action access.Action, t access.Target) error {

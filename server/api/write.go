@@ -142,7 +142,7 @@ func (a *API) propose(c echo.Context, cmd streams.Command, body []byte, key *str
 		if err = checkIdempotencyKey(*key); err == nil {
 			cmd.Key = *key
 			r := c.Request()
-			cmd.Digest = a.Sealer.Digest(slices.Concat([]byte(r.Method+" "+r.URL.Path+"\n"), body))
+			cmd.Digest = a.Sealer.Digest(slices.Concat([]byte(r.Method+" "+r.URL.Path+"\n"+principal(c).Name+"\n"), body))
 		}
 	}
 	if err == nil {
