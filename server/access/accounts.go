@@ -38,6 +38,8 @@ type Account struct {
 	MustChange bool `json:"must_change,omitempty"`
 	// Reset is the one-time link by which the owner sets a new password.
 	Reset *Setup `json:"reset,omitempty"`
+	// Subject is who the person is at a provider of identities; nil: a local account.
+	Subject *Subject `json:"subject,omitempty"`
 	// Password and Factor are sealed: the hash, and the second factor as [Factor].
 	Password *geo.Sealed `json:"password,omitempty"`
 	Factor   *geo.Sealed `json:"factor,omitempty"`
@@ -106,6 +108,7 @@ type NewAccount struct {
 	BreakGlass         bool
 	MustChange         bool
 	Hash               string // of the password, by [Hasher.Hash]; empty: a link will set it
+	Subject            *Subject
 }
 
 // AccountChanges say what becomes different; nil fields stay.
@@ -227,7 +230,7 @@ func (g *Register) Create(ctx context.Context, act Act, in NewAccount) (Account,
 
 func (g *Register) create(ctx context.Context, act Act, in NewAccount, op string, also func(*State, *Record) error) (Account, error) {
 	a := Account{ID: secret(12), Name: NormalName(in.Name), Display: strings.TrimSpace(in.Display), Role: in.Role, Agencies: in.Agencies, Shelters: in.Shelters,
-		Language: in.Language, BreakGlass: in.BreakGlass, MustChange: in.MustChange, Grant: 1, Created: act.At.UTC().Round(0)}
+		Language: in.Language, Subject: in.Subject, BreakGlass: in.BreakGlass, MustChange: in.MustChange, Grant: 1, Created: act.At.UTC().Round(0)}
 	if err := checkAccount(&a); err != nil {
 		return a, err
 	}
@@ -247,6 +250,11 @@ func (g *Register) create(ctx context.Context, act Act, in NewAccount, op string
 		}
 		if s.names[a.Name] != nil {
 			return ErrNameTaken
+		}
+		if a.Subject != nil {
+			if _, twice := s.Of(*a.Subject); twice {
+				return ErrNameTaken // two first sign-ins of one person at once
+			}
 		}
 		r.Op, r.Account = op, &a
 		return nil

@@ -91,6 +91,10 @@ func MayGoBare(r *http.Request) bool {
 	if err != nil {
 		name = strings.Trim(r.Host, "[]")
 	}
+	return loopbackName(name)
+}
+
+func loopbackName(name string) bool {
 	at := net.ParseIP(name)
 	return strings.EqualFold(name, "localhost") || at != nil && at.IsLoopback()
 }
