@@ -204,6 +204,10 @@ func policyOf(p *fixtures.Preset) dispatch.Policy {
 	for _, k := range p.SiteKinds {
 		q.SiteTypes = append(q.SiteTypes, k.Code)
 	}
+	q.Languages, q.Panels, q.Layers = p.Languages, p.Panels, p.Layers
+	for _, f := range p.Figures {
+		q.Figures = append(q.Figures, f.Code)
+	}
 	for _, s := range p.Scales {
 		for _, v := range s.Values {
 			q.Scales[s.Code] = append(q.Scales[s.Code], v.Code)

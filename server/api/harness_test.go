@@ -133,7 +133,8 @@ var policy = dispatch.Policy{
 	IncidentStatuses: map[string]dispatch.IncidentStatus{
 		"open": {Order: 1}, "dispatched": {Order: 2}, "under_control": {Order: 3}, "closed": {Order: 4, Final: true},
 	},
-	Scales: map[string][]string{"priority": {"1", "2", "3", "4"}},
+	Scales:  map[string][]string{"priority": {"1", "2", "3", "4"}, "response_level": {"3", "2", "1"}},
+	Figures: []string{"injured"}, Languages: []string{"en", "fa", "zh"}, Panels: fixtures.Panels, Layers: fixtures.Layers,
 }
 
 // echoFeed is an adapter of this test: the unit and place stand in the query.

@@ -88,6 +88,27 @@ func (e DatumName) Valid() bool {
 	}
 }
 
+// Defines values for DecisionInputStatus.
+const (
+	Done    DecisionInputStatus = "done"
+	Dropped DecisionInputStatus = "dropped"
+	Open    DecisionInputStatus = "open"
+)
+
+// Valid indicates whether the value is a known member of the DecisionInputStatus enum.
+func (e DecisionInputStatus) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Dropped:
+		return true
+	case Open:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FeatureType.
 const (
 	FeatureTypeFeature FeatureType = "Feature"
@@ -112,6 +133,27 @@ const (
 func (e FeatureCollectionType) Valid() bool {
 	switch e {
 	case FeatureCollectionTypeFeatureCollection:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FigureInputConfirmed.
+const (
+	Confirmed FigureInputConfirmed = "confirmed"
+	Estimated FigureInputConfirmed = "estimated"
+	Reported  FigureInputConfirmed = "reported"
+)
+
+// Valid indicates whether the value is a known member of the FigureInputConfirmed enum.
+func (e FigureInputConfirmed) Valid() bool {
+	switch e {
+	case Confirmed:
+		return true
+	case Estimated:
+		return true
+	case Reported:
 		return true
 	default:
 		return false
@@ -310,6 +352,48 @@ const (
 func (e IncidentPropertiesKind) Valid() bool {
 	switch e {
 	case IncidentPropertiesKindIncident:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LayoutInputLanguage.
+const (
+	LayoutInputLanguageEn LayoutInputLanguage = "en"
+	LayoutInputLanguageFa LayoutInputLanguage = "fa"
+	LayoutInputLanguageZh LayoutInputLanguage = "zh"
+)
+
+// Valid indicates whether the value is a known member of the LayoutInputLanguage enum.
+func (e LayoutInputLanguage) Valid() bool {
+	switch e {
+	case LayoutInputLanguageEn:
+		return true
+	case LayoutInputLanguageFa:
+		return true
+	case LayoutInputLanguageZh:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LayoutInputTheme.
+const (
+	Auto  LayoutInputTheme = "auto"
+	Day   LayoutInputTheme = "day"
+	Night LayoutInputTheme = "night"
+)
+
+// Valid indicates whether the value is a known member of the LayoutInputTheme enum.
+func (e LayoutInputTheme) Valid() bool {
+	switch e {
+	case Auto:
+		return true
+	case Day:
+		return true
+	case Night:
 		return true
 	default:
 		return false
@@ -550,6 +634,27 @@ func (e SitePropertiesKind) Valid() bool {
 	}
 }
 
+// Defines values for SituationInputLang.
+const (
+	SituationInputLangEn SituationInputLang = "en"
+	SituationInputLangFa SituationInputLang = "fa"
+	SituationInputLangZh SituationInputLang = "zh"
+)
+
+// Valid indicates whether the value is a known member of the SituationInputLang enum.
+func (e SituationInputLang) Valid() bool {
+	switch e {
+	case SituationInputLangEn:
+		return true
+	case SituationInputLangFa:
+		return true
+	case SituationInputLangZh:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UnitType.
 const (
 	UnitTypeFeature UnitType = "Feature"
@@ -706,11 +811,16 @@ const (
 	ListFeaturesParamsKindAssignment ListFeaturesParamsKind = "assignment"
 	ListFeaturesParamsKindCall       ListFeaturesParamsKind = "call"
 	ListFeaturesParamsKindCoverage   ListFeaturesParamsKind = "coverage"
+	ListFeaturesParamsKindDecision   ListFeaturesParamsKind = "decision"
 	ListFeaturesParamsKindFeed       ListFeaturesParamsKind = "feed"
+	ListFeaturesParamsKindFigure     ListFeaturesParamsKind = "figure"
 	ListFeaturesParamsKindHazard     ListFeaturesParamsKind = "hazard"
 	ListFeaturesParamsKindIncident   ListFeaturesParamsKind = "incident"
+	ListFeaturesParamsKindLayout     ListFeaturesParamsKind = "layout"
+	ListFeaturesParamsKindResponse   ListFeaturesParamsKind = "response"
 	ListFeaturesParamsKindShelter    ListFeaturesParamsKind = "shelter"
 	ListFeaturesParamsKindSite       ListFeaturesParamsKind = "site"
+	ListFeaturesParamsKindSituation  ListFeaturesParamsKind = "situation"
 	ListFeaturesParamsKindUnit       ListFeaturesParamsKind = "unit"
 	ListFeaturesParamsKindVoid       ListFeaturesParamsKind = "void"
 	ListFeaturesParamsKindZone       ListFeaturesParamsKind = "zone"
@@ -727,15 +837,25 @@ func (e ListFeaturesParamsKind) Valid() bool {
 		return true
 	case ListFeaturesParamsKindCoverage:
 		return true
+	case ListFeaturesParamsKindDecision:
+		return true
 	case ListFeaturesParamsKindFeed:
+		return true
+	case ListFeaturesParamsKindFigure:
 		return true
 	case ListFeaturesParamsKindHazard:
 		return true
 	case ListFeaturesParamsKindIncident:
 		return true
+	case ListFeaturesParamsKindLayout:
+		return true
+	case ListFeaturesParamsKindResponse:
+		return true
 	case ListFeaturesParamsKindShelter:
 		return true
 	case ListFeaturesParamsKindSite:
+		return true
+	case ListFeaturesParamsKindSituation:
 		return true
 	case ListFeaturesParamsKindUnit:
 		return true
@@ -1472,6 +1592,17 @@ type CoverageZone struct {
 // DatumName defines model for DatumName.
 type DatumName string
 
+// DecisionInput defines model for DecisionInput.
+type DecisionInput struct {
+	Due    *time.Time           `json:"due,omitempty"`
+	Owner  *string              `json:"owner,omitempty"`
+	Status *DecisionInputStatus `json:"status,omitempty"`
+	Text   string               `json:"text"`
+}
+
+// DecisionInputStatus defines model for DecisionInput.Status.
+type DecisionInputStatus string
+
 // Device A wall. Nobody signs in on it
 type Device struct {
 	Approved time.Time `json:"approved"`
@@ -1510,6 +1641,11 @@ type DeviceList struct {
 type DeviceName struct {
 	Id   string `json:"id"`
 	Name string `json:"name"`
+}
+
+// DisplayInput defines model for DisplayInput.
+type DisplayInput struct {
+	Layout string `json:"layout"`
 }
 
 // Enrolment defines model for Enrolment.
@@ -1575,6 +1711,23 @@ type FieldError struct {
 	Field  string `json:"field"`
 	Reason string `json:"reason"`
 }
+
+// FigureInput defines model for FigureInput.
+type FigureInput struct {
+	// AsOf The moment that the number is of; default: now
+	AsOf       *time.Time           `json:"as_of,omitempty"`
+	Confirmed  FigureInputConfirmed `json:"confirmed"`
+	Definition *string              `json:"definition,omitempty"`
+	Label      *string              `json:"label,omitempty"`
+
+	// Source Who counted
+	Source string  `json:"source"`
+	Unit   *string `json:"unit,omitempty"`
+	Value  float64 `json:"value"`
+}
+
+// FigureInputConfirmed defines model for FigureInput.Confirmed.
+type FigureInputConfirmed string
 
 // Fix Where a unit was last heard of
 type Fix struct {
@@ -1878,6 +2031,59 @@ type IncidentStatusInput struct {
 // Language Of the screens
 type Language = string
 
+// LayoutInput defines model for LayoutInput.
+type LayoutInput struct {
+	// Area Either bbox, or center and zoom
+	Area struct {
+		// Bbox west, south, east, north
+		Bbox *[]float64 `json:"bbox,omitempty"`
+
+		// Center longitude, latitude
+		Center *[]float64 `json:"center,omitempty"`
+		Zoom   *float64   `json:"zoom,omitempty"`
+	} `json:"area"`
+
+	// Cameras Ids of the sites whose cameras are shown
+	Cameras *[]string `json:"cameras,omitempty"`
+
+	// Devices Ids of the displays that show it
+	Devices *[]string `json:"devices,omitempty"`
+
+	// Dim When the display is darker, by the clock of the city
+	Dim *struct {
+		From  string  `json:"from"`
+		Level float64 `json:"level"`
+		To    string  `json:"to"`
+	} `json:"dim,omitempty"`
+	Language LayoutInputLanguage `json:"language"`
+	Layers   *[]string           `json:"layers,omitempty"`
+	Panels   *[]string           `json:"panels,omitempty"`
+
+	// Part Which part of a wall of several displays this is, counted from 0
+	Part *struct {
+		Col  int `json:"col"`
+		Cols int `json:"cols"`
+		Row  int `json:"row"`
+		Rows int `json:"rows"`
+	} `json:"part,omitempty"`
+	TextScale *float64          `json:"text_scale,omitempty"`
+	Theme     *LayoutInputTheme `json:"theme,omitempty"`
+	Title     *string           `json:"title,omitempty"`
+	Tour      *struct {
+		DwellS float64 `json:"dwell_s"`
+		On     bool    `json:"on"`
+	} `json:"tour,omitempty"`
+
+	// Visitor Sensitive things are not shown
+	Visitor *bool `json:"visitor,omitempty"`
+}
+
+// LayoutInputLanguage defines model for LayoutInput.Language.
+type LayoutInputLanguage string
+
+// LayoutInputTheme defines model for LayoutInput.Theme.
+type LayoutInputTheme string
+
 // MoveUp defines model for MoveUp.
 type MoveUp struct {
 	EtaS int `json:"eta_s"`
@@ -2155,6 +2361,17 @@ type ResetUse struct {
 
 	// Token The fragment of the link
 	Token string `json:"token"`
+}
+
+// ResponseInput defines model for ResponseInput.
+type ResponseInput struct {
+	// Level A code of the scale response_level
+	Level  string  `json:"level"`
+	Plan   *string `json:"plan,omitempty"`
+	Reason string  `json:"reason"`
+
+	// Since Default: now, or since when it was this level
+	Since *time.Time `json:"since,omitempty"`
 }
 
 // Role What somebody is here. People: viewer dispatcher supervisor commander agency_officer shelter_keeper admin
@@ -2452,6 +2669,21 @@ type SitePropertiesInput struct {
 	Type                 *string                `json:"type,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
+
+// SituationInput defines model for SituationInput.
+type SituationInput struct {
+	// Author Name and rank as it is to be read; default: who writes
+	Author       *string            `json:"author,omitempty"`
+	Lang         SituationInputLang `json:"lang"`
+	NextBriefing *time.Time         `json:"next_briefing,omitempty"`
+	Text         string             `json:"text"`
+
+	// Until The line says nothing about later
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// SituationInputLang defines model for SituationInput.Lang.
+type SituationInputLang string
 
 // StepUpInput defines model for StepUpInput.
 type StepUpInput struct {
@@ -3052,6 +3284,33 @@ type WhatIfParams struct {
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
+// DeleteDecisionParams defines parameters for DeleteDecision.
+type DeleteDecisionParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PutDecisionParams defines parameters for PutDecision.
+type PutDecisionParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteDeviceParams defines parameters for DeleteDevice.
 type DeleteDeviceParams struct {
 	// Why It is written in the record
@@ -3062,6 +3321,15 @@ type DeleteDeviceParams struct {
 type PatchDeviceParams struct {
 	// IfMatch The ETag that the caller saw, or *
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutDisplayParams defines parameters for PutDisplay.
+type PutDisplayParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListFeaturesParams defines parameters for ListFeatures.
@@ -3087,6 +3355,33 @@ type ListFeaturesParams struct {
 
 // ListFeaturesParamsKind defines parameters for ListFeatures.
 type ListFeaturesParamsKind string
+
+// DeleteFigureParams defines parameters for DeleteFigure.
+type DeleteFigureParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PutFigureParams defines parameters for PutFigure.
+type PutFigureParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListHazardsParams defines parameters for ListHazards.
 type ListHazardsParams struct {
@@ -3322,6 +3617,33 @@ type SetIncidentStatusParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteLayoutParams defines parameters for DeleteLayout.
+type DeleteLayoutParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PutLayoutParams defines parameters for PutLayout.
+type PutLayoutParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetPolicyParams defines parameters for GetPolicy.
 type GetPolicyParams struct {
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3335,6 +3657,33 @@ type GetPresetParams struct {
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// DeleteResponseParams defines parameters for DeleteResponse.
+type DeleteResponseParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PutResponseParams defines parameters for PutResponse.
+type PutResponseParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetRouteParams defines parameters for GetRoute.
@@ -3540,6 +3889,33 @@ type PutSiteParams struct {
 
 // PutSiteParamsDatum defines parameters for PutSite.
 type PutSiteParamsDatum string
+
+// DeleteSituationParams defines parameters for DeleteSituation.
+type DeleteSituationParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PutSituationParams defines parameters for PutSituation.
+type PutSituationParams struct {
+	// World Only the live one so far; another is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IfMatch The ETag that the caller saw, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // StreamParams defines parameters for Stream.
 type StreamParams struct {
@@ -3822,6 +4198,9 @@ type AckAlarmJSONRequestBody = AckInput
 // WhatIfJSONRequestBody defines body for WhatIf for application/json ContentType.
 type WhatIfJSONRequestBody = WhatIfInput
 
+// PutDecisionJSONRequestBody defines body for PutDecision for application/json ContentType.
+type PutDecisionJSONRequestBody = DecisionInput
+
 // ClaimDeviceJSONRequestBody defines body for ClaimDevice for application/json ContentType.
 type ClaimDeviceJSONRequestBody = ClaimInput
 
@@ -3833,6 +4212,12 @@ type PutHealthJSONRequestBody = HealthInput
 
 // PatchDeviceJSONRequestBody defines body for PatchDevice for application/json ContentType.
 type PatchDeviceJSONRequestBody = DeviceInput
+
+// PutDisplayJSONRequestBody defines body for PutDisplay for application/json ContentType.
+type PutDisplayJSONRequestBody = DisplayInput
+
+// PutFigureJSONRequestBody defines body for PutFigure for application/json ContentType.
+type PutFigureJSONRequestBody = FigureInput
 
 // CreateHazardApplicationGeoPlusJSONRequestBody defines body for CreateHazard for application/geo+json ContentType.
 type CreateHazardApplicationGeoPlusJSONRequestBody = HazardInput
@@ -3882,8 +4267,14 @@ type ReleaseIncidentJSONRequestBody = ReleaseInput
 // SetIncidentStatusJSONRequestBody defines body for SetIncidentStatus for application/json ContentType.
 type SetIncidentStatusJSONRequestBody = IncidentStatusInput
 
+// PutLayoutJSONRequestBody defines body for PutLayout for application/json ContentType.
+type PutLayoutJSONRequestBody = LayoutInput
+
 // UseResetJSONRequestBody defines body for UseReset for application/json ContentType.
 type UseResetJSONRequestBody = ResetUse
+
+// PutResponseJSONRequestBody defines body for PutResponse for application/json ContentType.
+type PutResponseJSONRequestBody = ResponseInput
 
 // SignInJSONRequestBody defines body for SignIn for application/json ContentType.
 type SignInJSONRequestBody = SignInInput
@@ -3929,6 +4320,9 @@ type PutSiteApplicationGeoPlusJSONRequestBody = SiteInput
 
 // PutSiteJSONRequestBody defines body for PutSite for application/json ContentType.
 type PutSiteJSONRequestBody = SiteInput
+
+// PutSituationJSONRequestBody defines body for PutSituation for application/json ContentType.
+type PutSituationJSONRequestBody = SituationInput
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenInput
@@ -7451,6 +7845,12 @@ type ServerInterface interface {
 	// WhatIf What covering the city would lose or gain
 	// (POST /api/v1/coverage/whatif)
 	WhatIf(ctx echo.Context, params WhatIfParams) error
+	// DeleteDecision Take a decision away
+	// (DELETE /api/v1/decisions/{id})
+	DeleteDecision(ctx echo.Context, id Id, params DeleteDecisionParams) error
+	// PutDecision Write a decision
+	// (PUT /api/v1/decisions/{id})
+	PutDecision(ctx echo.Context, id Id, params PutDecisionParams) error
 	// ListDevices Walls and their health
 	// (GET /api/v1/devices)
 	ListDevices(ctx echo.Context) error
@@ -7475,9 +7875,18 @@ type ServerInterface interface {
 	// PatchDevice Rename a wall
 	// (PATCH /api/v1/devices/{id})
 	PatchDevice(ctx echo.Context, id AccessId, params PatchDeviceParams) error
+	// PutDisplay Choose what a display shows
+	// (PUT /api/v1/displays/{id})
+	PutDisplay(ctx echo.Context, id Id, params PutDisplayParams) error
 	// ListFeatures Features of any kind, from memory
 	// (GET /api/v1/features)
 	ListFeatures(ctx echo.Context, params ListFeaturesParams) error
+	// DeleteFigure Take a figure away
+	// (DELETE /api/v1/figures/{id})
+	DeleteFigure(ctx echo.Context, id Id, params DeleteFigureParams) error
+	// PutFigure Report a figure
+	// (PUT /api/v1/figures/{id})
+	PutFigure(ctx echo.Context, id Id, params PutFigureParams) error
 	// ListHazards All hazards
 	// (GET /api/v1/hazards)
 	ListHazards(ctx echo.Context, params ListHazardsParams) error
@@ -7532,6 +7941,12 @@ type ServerInterface interface {
 	// SetIncidentStatus Change the status of an incident by hand
 	// (POST /api/v1/incidents/{id}/status)
 	SetIncidentStatus(ctx echo.Context, id Id, params SetIncidentStatusParams) error
+	// DeleteLayout Take a layout away
+	// (DELETE /api/v1/layouts/{id})
+	DeleteLayout(ctx echo.Context, id Id, params DeleteLayoutParams) error
+	// PutLayout Write a layout of a wall
+	// (PUT /api/v1/layouts/{id})
+	PutLayout(ctx echo.Context, id Id, params PutLayoutParams) error
 	// GetPolicy Who may do and see what
 	// (GET /api/v1/policy)
 	GetPolicy(ctx echo.Context, params GetPolicyParams) error
@@ -7541,6 +7956,12 @@ type ServerInterface interface {
 	// UseReset Set a new password by a one-time link
 	// (POST /api/v1/reset)
 	UseReset(ctx echo.Context) error
+	// DeleteResponse Take the response level away
+	// (DELETE /api/v1/response)
+	DeleteResponse(ctx echo.Context, params DeleteResponseParams) error
+	// PutResponse Set the response level
+	// (PUT /api/v1/response)
+	PutResponse(ctx echo.Context, params PutResponseParams) error
 	// GetRoute The way of a unit, with the closures of this moment
 	// (GET /api/v1/route)
 	GetRoute(ctx echo.Context, params GetRouteParams) error
@@ -7595,6 +8016,12 @@ type ServerInterface interface {
 	// PutSite Create or replace a site
 	// (PUT /api/v1/sites/{id})
 	PutSite(ctx echo.Context, id Id, params PutSiteParams) error
+	// DeleteSituation Take the situation line away
+	// (DELETE /api/v1/situation)
+	DeleteSituation(ctx echo.Context, params DeleteSituationParams) error
+	// PutSituation Write the situation line
+	// (PUT /api/v1/situation)
+	PutSituation(ctx echo.Context, params PutSituationParams) error
 	// Stream Changes as they happen, and the past played again (WebSocket)
 	// (GET /api/v1/stream)
 	Stream(ctx echo.Context, params StreamParams) error
@@ -8222,6 +8649,127 @@ func (w *ServerInterfaceWrapper) WhatIf(ctx echo.Context) error {
 	return err
 }
 
+// DeleteDecision converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDecision(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDecisionParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDecision(ctx, id, params)
+	return err
+}
+
+// PutDecision converts echo context to params.
+func (w *ServerInterfaceWrapper) PutDecision(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutDecisionParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutDecision(ctx, id, params)
+	return err
+}
+
 // ListDevices converts echo context to params.
 func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
 	var err error
@@ -8351,6 +8899,48 @@ func (w *ServerInterfaceWrapper) PatchDevice(ctx echo.Context) error {
 	return err
 }
 
+// PutDisplay converts echo context to params.
+func (w *ServerInterfaceWrapper) PutDisplay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutDisplayParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutDisplay(ctx, id, params)
+	return err
+}
+
 // ListFeatures converts echo context to params.
 func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
 	var err error
@@ -8401,6 +8991,127 @@ func (w *ServerInterfaceWrapper) ListFeatures(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListFeatures(ctx, params)
+	return err
+}
+
+// DeleteFigure converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteFigure(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteFigureParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteFigure(ctx, id, params)
+	return err
+}
+
+// PutFigure converts echo context to params.
+func (w *ServerInterfaceWrapper) PutFigure(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutFigureParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutFigure(ctx, id, params)
 	return err
 }
 
@@ -9282,6 +9993,127 @@ func (w *ServerInterfaceWrapper) SetIncidentStatus(ctx echo.Context) error {
 	return err
 }
 
+// DeleteLayout converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteLayout(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteLayoutParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteLayout(ctx, id, params)
+	return err
+}
+
+// PutLayout converts echo context to params.
+func (w *ServerInterfaceWrapper) PutLayout(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutLayoutParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutLayout(ctx, id, params)
+	return err
+}
+
 // GetPolicy converts echo context to params.
 func (w *ServerInterfaceWrapper) GetPolicy(ctx echo.Context) error {
 	var err error
@@ -9352,6 +10184,113 @@ func (w *ServerInterfaceWrapper) UseReset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UseReset(ctx)
+	return err
+}
+
+// DeleteResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteResponse(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteResponseParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteResponse(ctx, params)
+	return err
+}
+
+// PutResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PutResponse(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutResponseParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutResponse(ctx, params)
 	return err
 }
 
@@ -10103,6 +11042,113 @@ func (w *ServerInterfaceWrapper) PutSite(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutSite(ctx, id, params)
+	return err
+}
+
+// DeleteSituation converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSituation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSituationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSituation(ctx, params)
+	return err
+}
+
+// PutSituation converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSituation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutSituationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSituation(ctx, params)
 	return err
 }
 
@@ -11075,5 +12121,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
 	router.GET(options.BaseURL+"/api/v1/audiences", wrapper.ListAudiences, options.OperationMiddlewares["listAudiences"]...)
 	router.GET(options.BaseURL+"/api/v1/acts", wrapper.ListActs, options.OperationMiddlewares["listActs"]...)
+	router.DELETE(options.BaseURL+"/api/v1/situation", wrapper.DeleteSituation, options.OperationMiddlewares["deleteSituation"]...)
+	router.PUT(options.BaseURL+"/api/v1/situation", wrapper.PutSituation, options.OperationMiddlewares["putSituation"]...)
+	router.DELETE(options.BaseURL+"/api/v1/response", wrapper.DeleteResponse, options.OperationMiddlewares["deleteResponse"]...)
+	router.PUT(options.BaseURL+"/api/v1/response", wrapper.PutResponse, options.OperationMiddlewares["putResponse"]...)
+	router.DELETE(options.BaseURL+"/api/v1/figures/:id", wrapper.DeleteFigure, options.OperationMiddlewares["deleteFigure"]...)
+	router.PUT(options.BaseURL+"/api/v1/figures/:id", wrapper.PutFigure, options.OperationMiddlewares["putFigure"]...)
+	router.DELETE(options.BaseURL+"/api/v1/decisions/:id", wrapper.DeleteDecision, options.OperationMiddlewares["deleteDecision"]...)
+	router.PUT(options.BaseURL+"/api/v1/decisions/:id", wrapper.PutDecision, options.OperationMiddlewares["putDecision"]...)
+	router.DELETE(options.BaseURL+"/api/v1/layouts/:id", wrapper.DeleteLayout, options.OperationMiddlewares["deleteLayout"]...)
+	router.PUT(options.BaseURL+"/api/v1/layouts/:id", wrapper.PutLayout, options.OperationMiddlewares["putLayout"]...)
+	router.PUT(options.BaseURL+"/api/v1/displays/:id", wrapper.PutDisplay, options.OperationMiddlewares["putDisplay"]...)
 
 }

@@ -1365,6 +1365,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/situation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write the situation line
+         * @description The line that stands above all numbers: what a person wrote, with author and time. It is the feature `situation`, written whole,
+         *     with `at` and `by` of its last writing; `GET /api/v1/features?kind=situation` reads it.
+         */
+        put: operations["putSituation"];
+        post?: never;
+        /** Take the situation line away */
+        delete: operations["deleteSituation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/response": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the response level
+         * @description A code of the scale `response_level` of the preset, since when and why. It is the feature `response`; `before` is the level before.
+         */
+        put: operations["putResponse"];
+        post?: never;
+        /** Take the response level away */
+        delete: operations["deleteResponse"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/figures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Report a figure
+         * @description A number with its source, person and time; it is the feature `figure-ID`. A figure of the preset (`figures` in `GET /api/v1/preset`) has its label, unit
+         *     and definition there, and is a whole number; any other says its label here. `before` is the number before. Figures are never summed.
+         */
+        put: operations["putFigure"];
+        post?: never;
+        /** Take a figure away */
+        delete: operations["deleteFigure"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write a decision
+         * @description Something that is to be decided, or was; it is the feature `decision-ID`.
+         */
+        put: operations["putDecision"];
+        post?: never;
+        /** Take a decision away */
+        delete: operations["deleteDecision"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/layouts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Write a layout of a wall
+         * @description What a wall shows; it is the feature `layout-ID`. Panels and layers are those of `GET /api/v1/preset`. `devices` are the displays that show it now:
+         *     putting a display here takes it off every other layout.
+         */
+        put: operations["putLayout"];
+        post?: never;
+        /** Take a layout away */
+        delete: operations["deleteLayout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/displays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Choose what a display shows
+         * @description Puts the layout on the display, whose id is that of the device, and takes the display off every other. Answers the layout.
+         */
+        put: operations["putDisplay"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2731,6 +2859,112 @@ export interface components {
             /** @description How many keys were destroyed; 0 when all were before */
             keys: number;
         };
+        SituationInput: {
+            text: string;
+            /** @enum {string} */
+            lang: "fa" | "zh" | "en";
+            /** @description Name and rank as it is to be read; default: who writes */
+            author?: string;
+            /**
+             * Format: date-time
+             * @description The line says nothing about later
+             */
+            until?: string;
+            /** Format: date-time */
+            next_briefing?: string;
+        };
+        ResponseInput: {
+            /** @description A code of the scale response_level */
+            level: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Default: now, or since when it was this level
+             */
+            since?: string;
+            plan?: string;
+        };
+        FigureInput: {
+            /** Format: double */
+            value: number;
+            /**
+             * Format: date-time
+             * @description The moment that the number is of; default: now
+             */
+            as_of?: string;
+            /** @description Who counted */
+            source: string;
+            /** @enum {string} */
+            confirmed: "confirmed" | "reported" | "estimated";
+            label?: string;
+            unit?: string;
+            definition?: string;
+        };
+        DecisionInput: {
+            text: string;
+            /** Format: date-time */
+            due?: string;
+            owner?: string;
+            /**
+             * @default open
+             * @enum {string}
+             */
+            status: "open" | "done" | "dropped";
+        };
+        LayoutInput: {
+            title?: string;
+            /** @description Either bbox, or center and zoom */
+            area: {
+                /** @description west, south, east, north */
+                bbox?: number[];
+                /** @description longitude, latitude */
+                center?: number[];
+                /** Format: double */
+                zoom?: number;
+            };
+            panels?: string[];
+            layers?: string[];
+            /**
+             * Format: double
+             * @default 1
+             */
+            text_scale: number;
+            /** @enum {string} */
+            language: "fa" | "zh" | "en";
+            /**
+             * @default night
+             * @enum {string}
+             */
+            theme: "night" | "day" | "auto";
+            tour?: {
+                on: boolean;
+                /** Format: double */
+                dwell_s: number;
+            };
+            /** @description Which part of a wall of several displays this is, counted from 0 */
+            part?: {
+                col: number;
+                row: number;
+                cols: number;
+                rows: number;
+            };
+            /** @description Sensitive things are not shown */
+            visitor?: boolean;
+            /** @description Ids of the displays that show it */
+            devices?: string[];
+            /** @description Ids of the sites whose cameras are shown */
+            cameras?: string[];
+            /** @description When the display is darker, by the clock of the city */
+            dim?: {
+                from: string;
+                to: string;
+                /** Format: double */
+                level: number;
+            };
+        };
+        DisplayInput: {
+            layout: string;
+        };
     };
     responses: {
         /** @description As the caller has it */
@@ -2925,7 +3159,7 @@ export interface components {
         /** @description The caller's own key, one namespace for all kinds of a world */
         Id: string;
         /** @description One or more kinds, separated by commas */
-        Kinds: ("unit" | "incident" | "hazard" | "shelter" | "site" | "zone" | "call" | "assignment" | "alarm" | "feed" | "coverage" | "void")[];
+        Kinds: ("unit" | "incident" | "hazard" | "shelter" | "site" | "zone" | "call" | "assignment" | "alarm" | "feed" | "coverage" | "void" | "situation" | "response" | "figure" | "decision" | "layout")[];
         /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
         Bbox: number[];
         /** @description Features a page */
@@ -6741,6 +6975,491 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    putSituation: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SituationInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteSituation: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putResponse: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteResponse: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putFigure: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FigureInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteFigure: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putDecision: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteDecision: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putLayout: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LayoutInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    deleteLayout: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: {
+                /** @description The ETag that the caller saw, or * */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            204: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    putDisplay: {
+        parameters: {
+            query?: {
+                /** @description Only the live one so far; another is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayInput"];
+            };
+        };
+        responses: {
+            /** @description The feature as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Feature"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Stale"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
         };
     };
 }
