@@ -18,7 +18,7 @@ const resetLives = 24 * time.Hour
 // account describes an account to others.
 func (a *API) account(x access.Account) Account {
 	p := x.Profile()
-	out := Account{Id: p.ID, Name: p.Name, DisplayName: p.Display, Role: string(p.Role), Agencies: p.Agencies, Shelters: p.Shelters, Language: p.Language,
+	out := Account{Id: p.ID, Name: p.Name, DisplayName: p.Display, Role: string(p.Role), Agencies: append([]string{}, p.Agencies...), Shelters: append([]string{}, p.Shelters...), Language: p.Language,
 		Disabled: p.Disabled, BreakGlass: p.BreakGlass, MustChange: p.MustChange, TwoFactor: p.TwoFactor, HasPassword: p.Password, Created: p.Created}
 	open := a.Gate.Sessions.List(time.Now(), func(s access.Session) bool { return s.Account == x.ID })
 	n := len(open)
