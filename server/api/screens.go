@@ -16,8 +16,8 @@ import (
 )
 
 // views are the addresses of the screens; each is index.html, which looks at the
-// address itself.
-var views = []string{"/", "/wall", "/console"}
+// address itself. What stands under /admin/ is one of its pages.
+var views = []string{"/", "/wall", "/console", "/signin", "/setup", "/reset", "/account", "/admin"}
 
 // screens are the files of the front end, in memory, compressed once.
 type screens struct {
@@ -100,7 +100,7 @@ func compressible(contentType string) bool {
 // serveScreen answers when the path is one of a screen.
 func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 	name := r.URL.Path
-	view := slices.Contains(views, name)
+	view := slices.Contains(views, name) || strings.HasPrefix(name, "/admin/")
 	if view {
 		name = "/index.html"
 	}
