@@ -226,7 +226,12 @@ func boxes(t *testing.T, data, key string) map[string]bool {
 
 func (r *running) get(path string) string {
 	r.t.Helper()
-	res, err := http.Get(r.base + path)
+	req, err := http.NewRequest(http.MethodGet, r.base+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header = r.bearer()
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -243,7 +248,7 @@ func (r *running) replay(from time.Time) string {
 	r.t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{"rasad.json.v1"}}
 	q := url.Values{"at": {from.UTC().Format(time.RFC3339)}, "speed": {"60"}}
-	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream?"+q.Encode(), nil)
+	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream?"+q.Encode(), r.bearer())
 	if err != nil {
 		r.t.Fatal(err)
 	}

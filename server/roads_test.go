@@ -161,7 +161,7 @@ func testABridgeIsClosed(t *testing.T, city string) {
 func (r *running) keyframe(query string) map[string]any {
 	r.t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{"rasad.json.v1"}}
-	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream?"+query, nil)
+	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream?"+query, r.bearer())
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -39,23 +39,36 @@ func (b *buffer) String() string {
 
 // running is `rasad serve` inside the test.
 type running struct {
-	t    *testing.T
-	base string
-	log  *buffer
-	stop func() int
+	t     *testing.T
+	base  string
+	token string // of who asks: a supervisor
+	out   *buffer
+	log   *buffer
+	stop  func() int
+}
+
+// tokenOf makes a token as an operator does.
+func tokenOf(t *testing.T, data string, args ...string) string {
+	t.Helper()
+	status, out, log := cli(append([]string{"token", "--data", data, "--name", "test"}, args...)...)
+	if status != 0 {
+		t.Fatal(log)
+	}
+	return strings.TrimSpace(out)
 }
 
 var printed = regexp.MustCompile(`http://[^/\s]+`)
 
 func serving(t *testing.T, data string, args ...string) *running {
 	t.Helper()
+	token := tokenOf(t, data, "--role", "supervisor") // before the first start too
 	ctx, cancel := context.WithCancel(context.Background())
 	out, log := &buffer{}, &buffer{}
 	status := make(chan int, 1)
 	go func() {
 		status <- run(ctx, env{getenv: lookup(nil), out: out, err: log}, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...))
 	}()
-	r := &running{t: t, log: log, stop: sync.OnceValue(func() int { cancel(); return <-status })}
+	r := &running{t: t, token: token, out: out, log: log, stop: sync.OnceValue(func() int { cancel(); return <-status })}
 	t.Cleanup(func() { r.stop() })
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if r.base = printed.FindString(out.String()); r.base != "" {
@@ -82,6 +95,7 @@ func (r *running) call(method, path, body string, want int) map[string]any {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
@@ -96,11 +110,14 @@ func (r *running) call(method, path, body string, want int) map[string]any {
 	return v
 }
 
+// bearer are the headers of who asks.
+func (r *running) bearer() http.Header { return http.Header{"Authorization": {"Bearer " + r.token}} }
+
 // hash is the state hash of the first keyframe that the stream gives, and its sequence.
 func (r *running) hash() (string, float64) {
 	r.t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{"rasad.json.v1"}}
-	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream", nil)
+	c, _, err := d.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream", r.bearer())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -207,15 +224,22 @@ func TestAServerIsStoppedAndComesBack(t *testing.T) {
 	}
 }
 
-func TestATokenIsAcceptedAndNotNeeded(t *testing.T) {
+// TestNobodyComesInUnknown: from the first start of an empty folder every call but the
+// public ones needs a session or a token.
+func TestNobodyComesInUnknown(t *testing.T) {
 	data := t.TempDir()
 	s := serving(t, data)
-	status, token, log := cli("token", "--data", data, "--role", "dispatcher", "--name", "cad")
-	if status != 0 {
-		t.Fatal(log)
+	revoked := tokenOf(t, data, "--role", "viewer")
+	id := ""
+	_, list, _ := cli("token", "list", "--data", data)
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) > 3 && f[2] == "viewer" {
+			id = f[0]
+		}
 	}
-	for header, want := range map[string]int{"": http.StatusOK, "Bearer " + strings.TrimSpace(token): http.StatusOK, "Bearer rasad_made-up": http.StatusUnauthorized} {
-		req, err := http.NewRequest(http.MethodGet, s.base+"/api/v1/units", nil)
+	ask := func(path, header string) int {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, s.base+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,20 +251,93 @@ func TestATokenIsAcceptedAndNotNeeded(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if res.StatusCode != want {
-			t.Errorf("%q: %s, want %d", header, res.Status, want)
+		return res.StatusCode
+	}
+	for header, want := range map[string]int{"": http.StatusUnauthorized, "Bearer " + s.token: http.StatusOK, "Bearer " + revoked: http.StatusOK, "Bearer rasad_made-up": http.StatusUnauthorized} {
+		if got := ask("/api/v1/units", header); got != want {
+			t.Errorf("%q: %d, want %d", header, got, want)
 		}
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/api/v1/city", "/api/openapi.yaml"} {
+		if got := ask(path, ""); got != http.StatusOK {
+			t.Errorf("%s without a session: %d", path, got)
+		}
+	}
+	status, fresh, log := cli("token", "rotate", id, "--data", data, "--overlap", "0s")
+	if status != 0 {
+		t.Fatal(log)
+	}
+	time.Sleep(300 * time.Millisecond) // what another process did is seen within a quarter of a second
+	if got, before := ask("/api/v1/units", "Bearer "+strings.TrimSpace(fresh)), ask("/api/v1/units", "Bearer "+revoked); got != http.StatusOK || before != http.StatusUnauthorized {
+		t.Errorf("after a rotation: %d, and the token before %d", got, before)
+	}
+	if status, _, log := cli("token", "revoke", id, "--data", data); status != 0 {
+		t.Fatal(log)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if got := ask("/api/v1/units", "Bearer "+strings.TrimSpace(fresh)); got != http.StatusUnauthorized {
+		t.Errorf("a revoked token: %d", got)
+	}
+	if strings.Contains(s.log.String(), s.token) || strings.Contains(s.log.String(), revoked) {
+		t.Error("a token stands in the log")
+	}
+}
+
+// TestTheFirstStartPrintsALink: once, and no more when there is an account.
+func TestTheFirstStartPrintsALink(t *testing.T) {
+	data := t.TempDir()
+	s := serving(t, data)
+	link := regexp.MustCompile(`setup +(http://[^/]+/setup)#([A-Za-z0-9_-]{43})\n`).FindStringSubmatch(s.out.String())
+	if link == nil || !strings.HasPrefix(link[1], s.base) || strings.Contains(s.log.String(), link[2]) {
+		t.Fatalf("the first start printed %q", s.out)
+	}
+	body, err := json.Marshal(map[string]string{"token": link[2], "name": "amini", "password": "a horse that nobody rides", "display_name": "Amini", "language": "fa"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.token = "" // nobody is in yet
+	req, err := http.NewRequest(http.MethodPost, s.base+"/api/v1/setup", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusCreated || len(res.Cookies()) == 0 {
+		t.Fatalf("the setup answered %s", res.Status)
+	}
+	req, err = http.NewRequest(http.MethodGet, s.base+"/api/v1/units", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range res.Cookies() {
+		req.AddCookie(c)
+	}
+	if res, err = http.DefaultClient.Do(req); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the first account reads: %v %v", res, err)
+	}
+	res.Body.Close()
+	s.stop()
+	if again := serving(t, data); strings.Contains(again.out.String(), "setup") {
+		t.Errorf("a second start printed %q", again.out)
 	}
 }
 
 // TestTheSimulationDrivesThroughTheDoor runs the simulator against a server
 // without a city: crews enrol, move, and everything says that it is simulated.
 func TestTheSimulationDrivesThroughTheDoor(t *testing.T) {
-	s := serving(t, t.TempDir())
+	data := t.TempDir()
+	s := serving(t, data)
+	if status, _, log := cli("simulate", "--server", s.base, "--units", "2"); status != 2 || !strings.Contains(log, "--token") {
+		t.Errorf("a simulation of nobody: %d %s", status, log)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, env{getenv: lookup(nil), out: io.Discard, err: s.log}, []string{"simulate", "--server", s.base, "--units", "20", "--hz", "5"})
+		done <- run(ctx, env{getenv: lookup(nil), out: io.Discard, err: s.log}, []string{"simulate", "--server", s.base, "--token", tokenOf(t, data, "--role", "dispatcher"), "--units", "20", "--hz", "5"})
 	}()
 	moved := false
 	var first map[string]string

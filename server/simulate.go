@@ -24,6 +24,7 @@ import (
 // door is a server as the simulation sees it: the public calls and nothing else.
 type door struct {
 	base   string
+	token  string // of the program; empty inside the server, which says itself who asks
 	client *http.Client
 	router *roads.Router // of a simulation inside the server, which has it already
 }
@@ -58,7 +59,7 @@ func (d *door) call(ctx context.Context, method, path string, body, out any) err
 			req.Header.Set("Content-Type", "application/merge-patch+json")
 		}
 	}
-	res, err := d.client.Do(req)
+	res, err := d.do(req)
 	if err != nil {
 		return err
 	}
@@ -76,13 +77,20 @@ func (d *door) call(ctx context.Context, method, path string, body, out any) err
 	return json.NewDecoder(res.Body).Decode(out)
 }
 
+func (d *door) do(req *http.Request) (*http.Response, error) {
+	if d.token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	return d.client.Do(req)
+}
+
 // file fetches a file of the city, nil when the server has none.
 func (d *door) file(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.base+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	res, err := d.client.Do(req)
+	res, err := d.do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +169,7 @@ func (d *door) roads(ctx context.Context, p *fixtures.Preset) (*roads.Router, er
 func simulate(ctx context.Context, e env, args []string) error {
 	f := newFlags("simulate")
 	server := f.String("server", "", "address of the server, such as http://127.0.0.1:8080")
+	token := f.String("token", "", "of a dispatcher, by `rasad token`")
 	units := f.Int("units", 200, "how many units")
 	hz := f.Float64("hz", 1, "fixes of each unit in a second")
 	seed := f.Uint64("seed", 1, "the same seed drives the same day")
@@ -183,8 +192,12 @@ func simulate(ctx context.Context, e env, args []string) error {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = reportersMax
-	d := &door{base: strings.TrimSuffix(*server, "/"), client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	d := &door{base: strings.TrimSuffix(*server, "/"), token: *token, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 	s, err := newSimulation(ctx, d, *units, *hz, *seed, e.logger())
+	var p *problem
+	if errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden) {
+		return usagef("--token: the server says %q; crews need the token of a dispatcher: rasad token --data DIR --role dispatcher --name simulator", p.Detail)
+	}
 	if err != nil {
 		return fmt.Errorf("simulate on %s: %w", *server, err)
 	}

@@ -219,7 +219,14 @@ func (a *API) decide(p access.Principal, cmd *streams.Command) error {
 	if err != nil {
 		return problem(http.StatusForbidden, access.Denied, err.Error())
 	}
-	d := req.Decide(p, a.about(a.World.View()))
+	about := a.about(a.World.View())
+	d := req.Decide(p, func(key string) (access.Target, bool) {
+		t, ok := about(key)
+		if ok && req.Kind != "" && t.Kind != req.Kind {
+			return access.Target{}, false // the rule says that the key is of another kind
+		}
+		return t, ok
+	})
 	if d.Code == access.Hidden && len(req.Keys) > 0 {
 		kind := req.Kind
 		if kind == "" {
