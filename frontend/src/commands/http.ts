@@ -15,6 +15,8 @@ export type Problem = Readonly<{
   errors: readonly Readonly<{ field: string; reason: string }>[];
   /** 412: the feature as it is now. */
   current: components["schemas"]["Feature"] | null;
+  /** Seconds that the server asks to wait; absent when it names none. */
+  retryAfterS?: number;
 }>;
 
 /** What became of a call. */
@@ -103,7 +105,10 @@ async function once<T>(call: Call, headers: Record<string, string>, around: Surr
   }
   const seq = Number(response.headers.get("Rasad-Seq")) || 0;
   const retryAfterMs = (Number(response.headers.get("Retry-After")) || 0) * 1000;
-  if (!response.ok) return [{ ok: false, problem: problemOf(response.status, text), seq }, retryAfterMs];
+  if (!response.ok) {
+    const problem = problemOf(response.status, text);
+    return [{ ok: false, problem: retryAfterMs > 0 ? { ...problem, retryAfterS: retryAfterMs / 1000 } : problem, seq }, retryAfterMs];
+  }
   try {
     const body = (text === "" ? null : JSON.parse(text)) as T;
     return [{ ok: true, body, seq, etag: response.headers.get("ETag") ?? "" }, 0];
