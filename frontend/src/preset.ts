@@ -75,7 +75,7 @@ export type ShelterStatus = Coded & Readonly<{ token: string; shape: string; adm
 /** A kind of fixed place. */
 export type SiteKind = Coded & Readonly<{ icon: string; sensitive: boolean }>;
 /** An organisation. */
-export type Agency = Coded & Readonly<{ short: Label; icon: string }>;
+export type Agency = Coded & Readonly<{ short: Label; icon: string; /** The number that the public calls; absent where there is none. */ phone?: string }>;
 
 /** A number that the city has words for: dead, evacuated, without power. */
 export type FigureKind = Coded & Readonly<{ unit: Label; definition: Label }>;
