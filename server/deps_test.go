@@ -70,6 +70,10 @@ var mustNotImport = map[string]map[string]string{
 		"rasad/server/dispatch": "the door names commands; it does not hold the rules",
 		"rasad/server/feeds":    "adapters are handed in",
 	},
+	"rasad/fixtures/history": {
+		"rasad/server/...": "it tells what happens; who decides and records it is handed in",
+		"rasad/streams":    "it tells what happens; who decides and records it is handed in",
+	},
 	"rasad/fixtures": {
 		"rasad/server/...": "data knows nobody",
 		"rasad/streams":    "data knows nobody",

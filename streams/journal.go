@@ -97,6 +97,10 @@ type JournalOptions struct {
 	// default; negative: it does not run.
 	ScrubRate int64
 
+	// Unsynced leaves writes to the system until Close, which syncs them all. What a
+	// journal acknowledges is then lost with the power: only for a history that can be
+	// made again.
+	Unsynced bool
 	// Now is the time of the first frame of a new journal; nil: time.Now. Who writes a
 	// history of another time begins it there.
 	Now func() time.Time
@@ -597,7 +601,11 @@ func (j *Journal) Close() error {
 	j.snapMu.Lock() // a keyframe that is being written comes to its end
 	defer j.snapMu.Unlock()
 	j.b.close()
-	return errors.Join(j.mark.close(), j.lock.Close())
+	var unsynced error
+	if j.o.Unsynced {
+		unsynced = syncAll(j.o.Dir)
+	}
+	return errors.Join(unsynced, j.mark.close(), j.lock.Close())
 }
 
 // mend heals whenever recording has stopped.

@@ -99,6 +99,7 @@ func (j *Journal) open(ctx context.Context) (*geo.World, *Recovery, error) {
 	if j.mark, health, err = openMark(filepath.Join(j.o.Dir, j.o.World+".mark")); err != nil {
 		return nil, nil, err
 	}
+	j.mark.loose = j.o.Unsynced
 	if j.mark.now.format > FormatVersion {
 		return nil, nil, fmt.Errorf("%w: version %d, this program reads up to %d", ErrNewerFormat, j.mark.now.format, FormatVersion)
 	}
@@ -106,7 +107,7 @@ func (j *Journal) open(ctx context.Context) (*geo.World, *Recovery, error) {
 	if j.embedded() && j.mark.now.epoch != "" {
 		blocks = holdBlocks(store, streamName(j.o.World, j.mark.now.epoch))
 	}
-	if j.b, err = openBroker(ctx, j.o.URL, store, j.log, j.o.NATS...); err != nil {
+	if j.b, err = openBroker(ctx, j.o.URL, store, j.o.Unsynced, j.log, j.o.NATS...); err != nil {
 		return nil, nil, err
 	}
 	return j.recover(ctx, health, blocks)

@@ -3,7 +3,11 @@ package streams
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
+
+	"rasad/geo"
 )
 
 func TestJournalComesBack(t *testing.T) {
@@ -40,5 +44,41 @@ func TestJournalComesBack(t *testing.T) {
 	sameFrames(t, j, s)
 	if bad, err := j.Check(context.Background()); err != nil || bad != nil {
 		t.Errorf("check: got %v, %v", bad, err)
+	}
+}
+
+// A journal that is not synced until it is closed is as whole as any, when there was
+// no power cut.
+func TestUnsyncedJournal(t *testing.T) {
+	dir := t.TempDir()
+	then := time.UnixMilli(1_600_000_000_000)
+	o := JournalOptions{Dir: dir, ScrubRate: -1, Unsynced: true, Now: func() time.Time { return then }}
+	j, w, r, err := OpenJournal(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.NewEpoch || w.View().Time() != 1_600_000_000_000 {
+		t.Errorf("it begins at %d, want the time that was given", w.View().Time())
+	}
+	for i := range 50 {
+		v := w.View()
+		f := &Frame{V: FormatVersion, Base: v.Seq(), Seq: v.Seq() + 1, Time: v.Time() + 1000, Acts: []geo.Act{{Name: fmt.Sprint(i)}}}
+		if err := j.Append(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		w.Apply(geo.Moment{Seq: f.Seq, Time: f.Time}, f.Delta)
+	}
+	last := j.Last()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Unsynced = false
+	j, w, r, err = OpenJournal(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if r.NewEpoch || len(r.Damaged) > 0 || len(r.Repaired) > 0 || j.Last() != last+1 || w.View().Time() != 1_600_000_050_000 {
+		t.Errorf("opened again: %+v, frame %d of %d", r, j.Last(), last)
 	}
 }

@@ -47,6 +47,8 @@ type markFile struct {
 	f    *os.File
 	turn uint64 // of the newest slot; its parity is the slot
 	now  highWater
+	// loose: not synced, see JournalOptions.Unsynced.
+	loose bool
 }
 
 // markHealth is what was found when a mark file was opened.
@@ -141,8 +143,10 @@ func (m *markFile) set(w highWater) error {
 	if _, err := m.f.WriteAt(b[:markSlot], int64(turn%2)*markSlot); err != nil {
 		return fmt.Errorf("write the mark of frame %d: %w", w.seq, err)
 	}
-	if err := unix.Fdatasync(int(m.f.Fd())); err != nil {
-		return fmt.Errorf("sync the mark of frame %d: %w", w.seq, err)
+	if !m.loose {
+		if err := unix.Fdatasync(int(m.f.Fd())); err != nil {
+			return fmt.Errorf("sync the mark of frame %d: %w", w.seq, err)
+		}
 	}
 	m.turn, m.now = turn, w
 	return nil
@@ -230,4 +234,16 @@ func syncDir(path string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// syncAll makes all that was written on the file system of a folder durable.
+func syncAll(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return errors.Join(fmt.Errorf("sync %s: %w", dir, err), d.Close())
+	}
+	return d.Close()
 }
