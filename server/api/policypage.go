@@ -26,7 +26,7 @@ func policyTable() PolicyTable {
 		t.Rows = append(t.Rows, row)
 	}
 	for _, f := range access.AllFields() {
-		t.Fields = append(t.Fields, PolicyFields{Kind: string(f.Kind), Open: f.Open, Personal: f.Personal})
+		t.Fields = append(t.Fields, PolicyFields{Kind: string(f.Kind), Open: append([]string{}, f.Open...), Personal: append([]string{}, f.Personal...)})
 	}
 	for _, r := range access.AllRoles {
 		t.Audiences = append(t.Audiences, RoleAudience{Role: string(r), Audience: access.AudienceOf(access.Principal{Role: r})})
