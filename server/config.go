@@ -40,6 +40,7 @@ type config struct {
 	Frames  []string              `yaml:"frames"`  // whose pages may show the embed; none named: everybody's
 	Proxies []string              `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
 	TLS     tlsConfig             `yaml:"tls"`
+	OIDC    oidcConfig            `yaml:"oidc"`
 	Feeds   map[string]feedConfig `yaml:"feeds"`
 	Journal journalConfig         `yaml:"journal"`
 }

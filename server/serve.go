@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,7 +184,12 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		s.monitor.Declare(name, time.Duration(f.Interval), f.Datum)
 	}
 	by := s.openWays(preset, metrics)
+	signIn, err := c.OIDC.open(s.gate, sealer.Digest([]byte("oidc")))
+	if err != nil {
+		return nil, err
+	}
 	s.api, err = api.New(api.Deps{
+		OIDC: signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,

@@ -119,7 +119,8 @@ type flow struct {
 	Verifier string    `json:"v"`
 	To       string    `json:"t"`
 	Began    time.Time `json:"b"`
-	Session  string    `json:"x,omitempty"` // id of the session that steps up
+	Session  string    `json:"x,omitempty"` // id of the session that the browser had
+	Up       bool      `json:"u,omitempty"` // it steps up; else it ends
 }
 
 // NewOIDC returns a way in through a provider; the provider is asked when somebody
@@ -203,16 +204,21 @@ func (o *OIDC) oauth(p *oidc.Provider) *oauth2.Config {
 }
 
 // Start returns the address to send the browser to, and what it keeps meanwhile, for
-// [SetFlow]. to is where it goes in the end, on this server; p is who steps up by
-// proving again who they are, [Nobody] for a sign-in. It returns [ErrOIDCAway].
-func (o *OIDC) Start(p Principal, to string) (address, kept string, err error) {
+// [SetFlow]. to is where it goes in the end, on this server; p is who the browser is now.
+// With stepUp the person of its session proves again who they are; else the session ends
+// when another begins. It returns [ErrOIDCAway], and [ErrNoSession] when there is none
+// that could step up.
+func (o *OIDC) Start(p Principal, to string, stepUp bool) (address, kept string, err error) {
+	if stepUp && (p.Session == "" || p.Account == "") {
+		return "", "", ErrNoSession
+	}
 	provider, err := o.connect()
 	if err != nil {
 		return "", "", err
 	}
-	f := flow{State: secret(32), Nonce: secret(32), Verifier: oauth2.GenerateVerifier(), To: localPath(to), Began: o.now().UTC().Round(0), Session: p.Session}
+	f := flow{State: secret(32), Nonce: secret(32), Verifier: oauth2.GenerateVerifier(), To: localPath(to), Began: o.now().UTC().Round(0), Session: p.Session, Up: stepUp}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
-	if p.Session != "" {
+	if stepUp {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
 	}
 	if len(o.c.ACR) > 0 {
@@ -269,15 +275,13 @@ func (o *OIDC) take(kept, state string) (flow, error) {
 
 // Finish takes the answer of the provider that the browser brought, with what it kept,
 // and begins a session, or steps up the one that began it. It says where the browser
-// goes. Errors are ErrOIDC…, [ErrSignIn] of a disabled account, [ErrNoSession],
+// goes. The browser brings no session along, coming from another site: what it kept
+// names it, sealed. Errors are ErrOIDC…, [ErrSignIn] of a disabled account, [ErrNoSession],
 // [ErrBusy] and those of the record.
-func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, p Principal, in SignIn) (e Entry, to string, err error) {
+func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, in SignIn) (e Entry, to string, err error) {
 	f, err := o.take(kept, answer.Get("state"))
 	if err != nil {
 		return Entry{}, "/", err
-	}
-	if f.Session != "" && f.Session != p.Session {
-		return Entry{}, f.To, ErrOIDCFlow
 	}
 	if answer.Get("error") != "" || answer.Get("code") == "" {
 		return Entry{}, f.To, ErrOIDCDenied
@@ -296,8 +300,8 @@ func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, p Pri
 		o.gate.Log.Warn("the provider's answer was refused", "from", in.From, "error", err)
 		return Entry{}, f.To, err
 	}
-	if f.Session != "" {
-		e, err = o.stepUp(ctx, p, subject, proved, f, in)
+	if f.Up {
+		e, err = o.stepUp(ctx, subject, proved, f, in)
 		return e, f.To, err
 	}
 	a, err := o.account(ctx, subject, claims, in)
@@ -310,6 +314,7 @@ func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, p Pri
 	if until := proved.Add(stepUpFor).UTC().Round(0); until.After(now) && !proved.After(now.Add(oidcLeeway)) {
 		s.SteppedUp = until // a session of the provider's that lasts all day proves nothing now
 	}
+	o.gate.Sessions.Revoke(ctx, func(x Session) bool { return f.Session != "" && x.ID == f.Session })
 	e.Secret, e.Session = o.gate.Sessions.Begin(ctx, now, s, in.Old)
 	o.gate.Tell(Event{Type: EventSignIn, Account: a.Name, Session: e.Session.ID, From: in.From, At: now, Text: "by the provider of identities"})
 	return e, f.To, nil
@@ -361,16 +366,20 @@ func (o *OIDC) claims(ctx context.Context, code string, f flow) (claims map[stri
 
 // stepUp gives the session that began the flow a new secret, if the very person of it
 // has proved who they are since then.
-func (o *OIDC) stepUp(ctx context.Context, p Principal, s Subject, proved time.Time, f flow, in SignIn) (Entry, error) {
-	a, ok := o.gate.Register.State().Account(p.Account)
+func (o *OIDC) stepUp(ctx context.Context, s Subject, proved time.Time, f flow, in SignIn) (Entry, error) {
+	now := o.now()
+	mine := o.gate.Sessions.List(now, func(x Session) bool { return x.ID == f.Session })
+	if len(mine) == 0 {
+		return Entry{}, ErrNoSession
+	}
+	a, ok := o.gate.Register.State().Account(mine[0].Account)
 	if !ok || a.Subject == nil || *a.Subject != s {
 		return Entry{}, ErrOIDCFlow
 	}
-	now := o.now()
 	if proved.Before(f.Began.Add(-oidcLeeway)) || proved.After(now.Add(oidcLeeway)) {
 		return Entry{}, fmt.Errorf("%w: it does not say that the person proved again who they are (auth_time)", ErrOIDCToken)
 	}
-	text, session, err := o.gate.Sessions.StepUp(ctx, now, p.Session)
+	text, session, err := o.gate.Sessions.StepUp(ctx, now, f.Session)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -481,8 +490,9 @@ func first(list []string) string {
 }
 
 // Goodbye is the address at which the provider ends its own session with the person,
-// and sends them back; empty when it has none, or does not answer.
-func (o *OIDC) Goodbye(back string) string {
+// and sends them back to our page to sign in; empty when it has none, or does not
+// answer.
+func (o *OIDC) Goodbye() string {
 	p, err := o.connect()
 	if err != nil {
 		return ""
@@ -497,9 +507,13 @@ func (o *OIDC) Goodbye(back string) string {
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopbackName(u.Hostname())) {
 		return ""
 	}
+	back, err := url.Parse(o.c.Callback)
+	if err != nil {
+		return ""
+	}
 	q := u.Query()
 	q.Set("client_id", o.c.ClientID)
-	q.Set("post_logout_redirect_uri", back)
+	q.Set("post_logout_redirect_uri", back.Scheme+"://"+back.Host+"/signin")
 	u.RawQuery = q.Encode()
 	return u.String()
 }

@@ -89,11 +89,11 @@ func (d *directory) visit(address string, who map[string]any) url.Values {
 // comes signs somebody in through the provider.
 func (d *directory) comes(who map[string]any) (Entry, string, error) {
 	d.t.Helper()
-	address, kept, err := d.Start(Nobody("192.0.2.7"), "/console")
+	address, kept, err := d.Start(Nobody("192.0.2.7"), "/console", false)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return d.Finish(d.t.Context(), d.visit(address, who), kept, Nobody("192.0.2.7"), SignIn{From: "192.0.2.7", Agent: "a browser"})
+	return d.Finish(d.t.Context(), d.visit(address, who), kept, SignIn{From: "192.0.2.7", Agent: "a browser"})
 }
 
 func (d *directory) principal(e Entry) Principal {
@@ -183,14 +183,14 @@ func TestTheAnswerMustBelongToThisBrowserOnce(t *testing.T) {
 	d := newDirectory(t)
 	begin := func() (url.Values, string) {
 		t.Helper()
-		address, kept, err := d.Start(Nobody("x"), "/")
+		address, kept, err := d.Start(Nobody("x"), "/", false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d.visit(address, zahra("desk")), kept
 	}
 	finish := func(answer url.Values, kept string) error {
-		_, _, err := d.Finish(t.Context(), answer, kept, Nobody("x"), SignIn{From: "x"})
+		_, _, err := d.Finish(t.Context(), answer, kept, SignIn{From: "x"})
 		return err
 	}
 	mine, kept := begin()
@@ -284,7 +284,7 @@ func TestTheProvidersWordMustHold(t *testing.T) {
 			if tt.late > 0 { // the flow is good for longer than this token
 				d.m.AccessTTL = tt.late / 2
 			}
-			address, kept, err := d.Start(Nobody("x"), "/")
+			address, kept, err := d.Start(Nobody("x"), "/", false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,7 +292,7 @@ func TestTheProvidersWordMustHold(t *testing.T) {
 			if tt.late > 0 {
 				d.OIDC.now = func() time.Time { return time.Now().Add(tt.late) }
 			}
-			_, _, err = d.Finish(t.Context(), answer, kept, Nobody("x"), SignIn{From: "x"})
+			_, _, err = d.Finish(t.Context(), answer, kept, SignIn{From: "x"})
 			if !errors.Is(err, ErrOIDCToken) {
 				t.Errorf("got %v, want %v", err, ErrOIDCToken)
 			}
@@ -376,7 +376,7 @@ func TestADisabledAccountStaysOut(t *testing.T) {
 func TestBreakGlassWhenTheProviderIsAway(t *testing.T) {
 	d := newDirectory(t)
 	d.person(t, "glass", Admin, func(a *NewAccount) { a.BreakGlass = true })
-	address, kept, err := d.Start(Nobody("x"), "/")
+	address, kept, err := d.Start(Nobody("x"), "/", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func TestBreakGlassWhenTheProviderIsAway(t *testing.T) {
 	if err := d.m.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.Finish(t.Context(), answer, kept, Nobody("x"), SignIn{From: "x"}); !errors.Is(err, ErrOIDCAway) {
+	if _, _, err := d.Finish(t.Context(), answer, kept, SignIn{From: "x"}); !errors.Is(err, ErrOIDCAway) {
 		t.Errorf("the provider went away in the middle: %v", err)
 	}
 	other, err := NewOIDC(d.Gate, d.c)
@@ -392,11 +392,11 @@ func TestBreakGlassWhenTheProviderIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, _, err := other.Start(Nobody("x"), "/"); !errors.Is(err, ErrOIDCAway) {
+		if _, _, err := other.Start(Nobody("x"), "/", false); !errors.Is(err, ErrOIDCAway) {
 			t.Errorf("begun with a provider that is away: %v", err)
 		}
 	}
-	if to := other.Goodbye("https://rasad.example/"); to != "" {
+	if to := other.Goodbye(); to != "" {
 		t.Errorf("goodbye at %q", to)
 	}
 	_, p := d.in(t, "glass")
@@ -424,9 +424,9 @@ func TestStepUpByTheProviderNeedsAFreshProofOfThisPerson(t *testing.T) {
 	if p.SteppedUp {
 		t.Fatal("stepped up without a word of when the person proved who they are")
 	}
-	up := func(who map[string]any, as Principal) (Entry, error) {
+	up := func(who map[string]any) (Entry, error) {
 		t.Helper()
-		address, kept, err := d.Start(p, "/admin")
+		address, kept, err := d.Start(p, "/admin", true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -434,37 +434,45 @@ func TestStepUpByTheProviderNeedsAFreshProofOfThisPerson(t *testing.T) {
 		if q.Query().Get("prompt") != "login" || q.Query().Get("max_age") != "0" {
 			t.Errorf("the provider is not told to ask again: %s", address)
 		}
-		e, _, err := d.Finish(t.Context(), d.visit(address, who), kept, as, SignIn{From: "x"})
+		e, _, err := d.Finish(t.Context(), d.visit(address, who), kept, SignIn{From: "x"})
 		return e, err
 	}
 	now := time.Now().Unix()
-	if _, err := up(zahra("chiefs"), p); !errors.Is(err, ErrOIDCToken) {
+	if _, err := up(zahra("chiefs")); !errors.Is(err, ErrOIDCToken) {
 		t.Errorf("no auth_time: %v", err)
 	}
-	if _, err := up(with(zahra("chiefs"), "auth_time", now-3600), p); !errors.Is(err, ErrOIDCToken) {
+	if _, err := up(with(zahra("chiefs"), "auth_time", now-3600)); !errors.Is(err, ErrOIDCToken) {
 		t.Errorf("an old proof: %v", err)
 	}
-	if _, err := up(with(zahra("chiefs"), "auth_time", now+3600), p); !errors.Is(err, ErrOIDCToken) {
+	if _, err := up(with(zahra("chiefs"), "auth_time", now+3600)); !errors.Is(err, ErrOIDCToken) {
 		t.Errorf("a proof of tomorrow: %v", err)
 	}
-	if _, err := up(with(with(zahra("chiefs"), "auth_time", now), "sub", "u-2"), p); !errors.Is(err, ErrOIDCFlow) {
+	if _, err := up(with(with(zahra("chiefs"), "auth_time", now), "sub", "u-2")); !errors.Is(err, ErrOIDCFlow) {
 		t.Errorf("another person's proof: %v", err)
 	}
-	if _, err := up(with(zahra("chiefs"), "auth_time", now), Nobody("x")); !errors.Is(err, ErrOIDCFlow) {
-		t.Errorf("in another session: %v", err)
-	}
-	fresh, err := up(with(zahra("chiefs"), "auth_time", now), p)
+	fresh, err := up(with(zahra("chiefs"), "auth_time", now))
 	if err != nil || !d.principal(fresh).SteppedUp || fresh.Session.ID != e.Session.ID || fresh.Secret == e.Secret {
 		t.Errorf("a fresh proof: %+v, %v", fresh, err)
 	}
 	if _, err := d.Identify(t.Context(), Credentials{Session: e.Secret}); !errors.Is(err, ErrNoSession) {
 		t.Errorf("the secret before still opens: %v", err)
 	}
+	if _, _, err := d.Start(Nobody("x"), "/", true); !errors.Is(err, ErrNoSession) {
+		t.Errorf("nobody steps up: %v", err)
+	}
+	address, kept, err := d.Start(p, "/", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.SignOut(t.Context(), p)
+	if _, _, err := d.Finish(t.Context(), d.visit(address, with(zahra("chiefs"), "auth_time", now)), kept, SignIn{From: "x"}); !errors.Is(err, ErrNoSession) {
+		t.Errorf("a session that ended meanwhile: %v", err)
+	}
 }
 
 func TestTheStrengthOfTheProofMayBeAsked(t *testing.T) {
 	d := newDirectory(t, func(c *OIDCConfig) { c.ACR = []string{"mfa", "phr"} })
-	address, _, err := d.Start(Nobody("x"), "/")
+	address, _, err := d.Start(Nobody("x"), "/", false)
 	if err != nil || !strings.Contains(address, "acr_values=mfa+phr") {
 		t.Errorf("%s %v", address, err)
 	}
@@ -542,7 +550,7 @@ func TestAProviderThatFloodsOrHangsIsAway(t *testing.T) {
 			o.c.Client.Timeout = 5 * time.Second
 		}
 		began := time.Now()
-		if _, _, err := o.Start(Nobody("x"), "/"); !errors.Is(err, ErrOIDCAway) || time.Since(began) > 4*time.Second {
+		if _, _, err := o.Start(Nobody("x"), "/", false); !errors.Is(err, ErrOIDCAway) || time.Since(began) > 4*time.Second {
 			t.Errorf("%s: %v after %v", path, err, time.Since(began))
 		}
 	}
@@ -552,13 +560,13 @@ func TestManyFirstSignInsOfOnePersonMakeOneAccount(t *testing.T) {
 	d := newDirectory(t)
 	var wg sync.WaitGroup
 	for range 8 {
-		address, kept, err := d.Start(Nobody("x"), "/")
+		address, kept, err := d.Start(Nobody("x"), "/", false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		answer := d.visit(address, zahra("desk"))
 		wg.Go(func() { // who comes second at the same moment may be told no, and tries again
-			_, _, _ = d.Finish(context.Background(), answer, kept, Nobody("x"), SignIn{From: "x"})
+			_, _, _ = d.Finish(context.Background(), answer, kept, SignIn{From: "x"})
 		})
 	}
 	wg.Wait()

@@ -178,6 +178,7 @@ var operations = map[string]struct {
 	"metrics": {MetricsRead, ""}, "openapiYaml": {ContractRead, ""}, "openapiJson": {ContractRead, ""},
 
 	"setup": {SetupAct, ""}, "getSession": {SessionRead, ""}, "signIn": {SignInAct, ""}, "signOut": {SignOut, ""}, "stepUp": {StepUpAct, ""},
+	"getOidc": {ScreensRead, ""}, "startOidc": {ScreensRead, ""}, "finishOidc": {ScreensRead, ""}, "endOidc": {SignOut, ""},
 	"useReset": {ResetUse, ""}, "getAccount": {SelfRead, ""}, "patchOwnAccount": {SelfEdit, ""}, "putPassword": {SelfChange, ""},
 	"beginTotp": {SelfChange, ""}, "confirmTotp": {SelfChange, ""}, "deleteTotp": {SelfChange, ""},
 	"listOwnSessions": {SelfRead, ""}, "deleteOwnSession": {SignOut, ""},

@@ -153,6 +153,10 @@ type Deps struct {
 	Limits  Limits
 	// Frames are the origins whose pages may show the embed; none: everybody's.
 	Frames []string
+	// OIDC lets people in by a provider of identities, which is called OIDCName; nil:
+	// there is none.
+	OIDC     *access.OIDC
+	OIDCName string
 	// HSTS is the Strict-Transport-Security of answers over TLS; empty: none.
 	HSTS string
 	// CA is the certificate of the local authority in PEM, which everybody may fetch at

@@ -3644,6 +3644,15 @@ type PutLayoutParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// StartOidcParams defines parameters for StartOidc.
+type StartOidcParams struct {
+	// To Where the browser goes in the end, such as /console
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Stepup The person of the session proves again who they are
+	Stepup *bool `form:"stepup,omitempty" json:"stepup,omitempty"`
+}
+
 // GetPolicyParams defines parameters for GetPolicy.
 type GetPolicyParams struct {
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -7947,6 +7956,18 @@ type ServerInterface interface {
 	// PutLayout Write a layout of a wall
 	// (PUT /api/v1/layouts/{id})
 	PutLayout(ctx echo.Context, id Id, params PutLayoutParams) error
+	// GetOidc Whether people come in by a provider of identities
+	// (GET /api/v1/oidc)
+	GetOidc(ctx echo.Context) error
+	// FinishOidc Where the provider sends the browser
+	// (GET /api/v1/oidc/callback)
+	FinishOidc(ctx echo.Context) error
+	// EndOidc Sign out here, and say where to sign out at the provider
+	// (POST /api/v1/oidc/end)
+	EndOidc(ctx echo.Context) error
+	// StartOidc Sign in, or step up, by the provider
+	// (GET /api/v1/oidc/start)
+	StartOidc(ctx echo.Context, params StartOidcParams) error
 	// GetPolicy Who may do and see what
 	// (GET /api/v1/policy)
 	GetPolicy(ctx echo.Context, params GetPolicyParams) error
@@ -10114,6 +10135,58 @@ func (w *ServerInterfaceWrapper) PutLayout(ctx echo.Context) error {
 	return err
 }
 
+// GetOidc converts echo context to params.
+func (w *ServerInterfaceWrapper) GetOidc(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetOidc(ctx)
+	return err
+}
+
+// FinishOidc converts echo context to params.
+func (w *ServerInterfaceWrapper) FinishOidc(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FinishOidc(ctx)
+	return err
+}
+
+// EndOidc converts echo context to params.
+func (w *ServerInterfaceWrapper) EndOidc(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndOidc(ctx)
+	return err
+}
+
+// StartOidc converts echo context to params.
+func (w *ServerInterfaceWrapper) StartOidc(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartOidcParams
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "stepup" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "stepup", ctx.QueryParams(), &params.Stepup, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter stepup: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartOidc(ctx, params)
+	return err
+}
+
 // GetPolicy converts echo context to params.
 func (w *ServerInterfaceWrapper) GetPolicy(ctx echo.Context) error {
 	var err error
@@ -12132,5 +12205,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/v1/layouts/:id", wrapper.DeleteLayout, options.OperationMiddlewares["deleteLayout"]...)
 	router.PUT(options.BaseURL+"/api/v1/layouts/:id", wrapper.PutLayout, options.OperationMiddlewares["putLayout"]...)
 	router.PUT(options.BaseURL+"/api/v1/displays/:id", wrapper.PutDisplay, options.OperationMiddlewares["putDisplay"]...)
+	router.GET(options.BaseURL+"/api/v1/oidc", wrapper.GetOidc, options.OperationMiddlewares["getOidc"]...)
+	router.GET(options.BaseURL+"/api/v1/oidc/start", wrapper.StartOidc, options.OperationMiddlewares["startOidc"]...)
+	router.GET(options.BaseURL+"/api/v1/oidc/callback", wrapper.FinishOidc, options.OperationMiddlewares["finishOidc"]...)
+	router.POST(options.BaseURL+"/api/v1/oidc/end", wrapper.EndOidc, options.OperationMiddlewares["endOidc"]...)
 
 }
