@@ -77,14 +77,38 @@ func (s *server) openGate(ctx context.Context, tell func(access.Event)) (close f
 	if err != nil {
 		return nil, fmt.Errorf("open the tokens in %s: %w", s.config.Data, err)
 	}
-	store, err := access.OpenFileStore(s.config.Data)
+	store, shut, err := s.openSessions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open the sessions in %s: %w", s.config.Data, err)
+		return nil, fmt.Errorf("open the sessions: %w", err)
+	}
+	before := close
+	close = func() {
+		if err := shut(); err != nil {
+			s.log.Warn("the sessions were not closed", "error", err)
+		}
+		before()
 	}
 	if s.gate, err = access.OpenGate(ctx, register, tokens, store, s.log, tell); err != nil {
 		return nil, err
 	}
 	return close, nil
+}
+
+// openSessions opens where sessions are kept: in the cluster, where another machine finds
+// them, or in the data folder.
+func (s *server) openSessions(ctx context.Context) (store access.SessionStore, shut func() error, err error) {
+	if s.config.NATS != "" {
+		n, err := access.OpenNATSStore(ctx, s.config.NATS, s.log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return n, n.Close, nil
+	}
+	f, err := access.OpenFileStore(s.config.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, f.Close, nil
 }
 
 // setupLives is how long the first start's one-time link works.
