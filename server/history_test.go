@@ -110,6 +110,28 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// What is over for a day is in the record and no longer in the world, or a month of
+// incidents would stand on the map.
+func TestAHistoryTidiesUp(t *testing.T) {
+	from := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
+	o := options(t, "us", history.Options{From: from, To: from.Add(60 * time.Hour), Seed: 5, Every: 2 * time.Minute})
+	dir := t.TempDir()
+	told, err := recordHistory(t.Context(), o, dir, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, world := openHistory(t, dir)
+	for f := range world.View().All(geo.Incident) {
+		at, err := time.Parse(time.RFC3339, f.Props.Text("closed_at"))
+		if err == nil && at.Before(o.To.Add(-25*time.Hour)) {
+			t.Errorf("%s was over at %s", f.Key, at)
+		}
+	}
+	if n := world.View().Len(geo.Incident); n < 20 || n > told.Incidents*2/3 {
+		t.Errorf("%d of %d incidents are in the world", n, told.Incidents)
+	}
+}
+
 // Over the roads of a city units keep to them. The city is the demo's, when it has
 // been built.
 func TestAHistoryOfACity(t *testing.T) {

@@ -175,6 +175,9 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
 	rules[gateNoteName] = gateNote
+	if soak.rules != nil {
+		soak.rules(rules)
+	}
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
 		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
@@ -238,6 +241,13 @@ func (s *server) run(ctx context.Context) error {
 	})
 	if s.reach != nil {
 		helpers.Go(func() { s.reach.Run(helped) })
+	}
+	if soak.run != nil {
+		helpers.Go(func() {
+			if err := soak.run(helped, s); err != nil && helped.Err() == nil {
+				s.log.Error("the tape stopped", "error", err)
+			}
+		})
 	}
 	if s.tls != nil {
 		helpers.Go(func() { s.tls.run(helped) })
