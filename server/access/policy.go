@@ -106,6 +106,7 @@ const (
 	Withdraw       Action = "publication.withdraw"
 	LayoutSet      Action = "layout.set"
 	FactSet        Action = "fact.set"
+	Decide         Action = "decision.settle"
 	ResponseSet    Action = "response.set"
 	SignInAct      Action = "session.begin"
 	SignOut        Action = "session.end"
@@ -169,7 +170,7 @@ var openFields = map[geo.Kind][]string{
 	geo.Feed:      {"interval_s", "datum", "silent_since"},
 	geo.Coverage:  {"units", "standards", "trend", "at"},
 	geo.Void:      {"zone", "capability", "seconds", "since", "names", "alarmed"},
-	geo.Situation: {"text", "lang", "author", "until", "next_briefing", "at", "by"},
+	geo.Situation: {"text", "lang", "author", "until", "next_briefing", "commander", "commander_phone", "at", "by"},
 	geo.Response:  {"level", "since", "reason", "plan", "before", "at", "by"},
 	geo.Figure:    {"label", "value", "unit", "as_of", "source", "confirmed", "definition", "before", "at", "by"},
 	geo.Decision:  {"text", "due", "owner", "at", "by", "_at"},

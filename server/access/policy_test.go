@@ -121,6 +121,7 @@ publication.publish             . . . + + . . . . . .
 publication.withdraw            . . y y y . . . . . .
 layout.set                      . . y y y . . y . . .
 fact.set                        . . . y y . . . . . .
+decision.settle                 . . . + + . . . . . .
 response.set                    . . . y y . . . . . .
 session.begin                   y y y y y y y y . . .
 session.end                     . o o o o o o o . o .
@@ -739,6 +740,10 @@ func TestCommands(t *testing.T) {
 		"a dispatcher opens it":            {someone(Dispatcher), "sealed.open", `{"key":"I1","name":"caller"}`, Allowed},
 		"an admin does not":                {someone(Admin), "sealed.open", `{"key":"I1","name":"caller"}`, Denied},
 		"a viewer patches what is hidden":  {someone(Viewer), "feature.patch", `{"key":"I3","kind":"incident","props":{"name":"x"}}`, Denied},
+		"a decision is written down":       {someone(Commander), "decision.set", `{"name":"d1","text":"x","status":"open"}`, Allowed},
+		"yes is said by who proves it":     {someone(Commander), "decision.set", `{"name":"d1","text":"x","status":"done"}`, StepUpNeeded},
+		"and so is no":                     {someone(Supervisor), "decision.set", `{"name":"d1","text":"x","status":"dropped"}`, StepUpNeeded},
+		"a dispatcher says neither":        {someone(Dispatcher), "decision.set", `{"name":"d1","text":"x","status":"done"}`, Denied},
 		"nobody notes coverage":            {someone(Admin), "coverage.note", `{}`, Denied},
 		"the system does":                  {someone(System), "coverage.note", `{}`, Allowed},
 	}

@@ -62,7 +62,17 @@ func CommandAction(name string, args json.RawMessage) (Request, error) {
 		Units    json.RawMessage            `json:"units"`
 	}
 	switch a {
-	case AlarmRaise, AlarmAck, AlarmOver, FeedDeclare, SystemNote, FactSet, ResponseSet, LayoutSet:
+	case FactSet:
+		// A decision that is settled is an order in somebody's name; one that is written
+		// down is not. What cannot be read is refused by the rule.
+		var decision struct {
+			Status string `json:"status"`
+		}
+		if name == "decision.set" && json.Unmarshal(args, &decision) == nil && decision.Status != "" && decision.Status != "open" {
+			r.Action = Decide
+		}
+		return r, nil
+	case AlarmRaise, AlarmAck, AlarmOver, FeedDeclare, SystemNote, ResponseSet, LayoutSet:
 		return r, nil // decided by the role alone
 	}
 	if err := json.Unmarshal(args, &in); err != nil {

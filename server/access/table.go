@@ -62,6 +62,7 @@ var Actions = []ActionInfo{
 	{Withdraw, "withdraw what is public", false},
 	{LayoutSet, "choose what a wall shows", false},
 	{FactSet, "write the situation line, figures and decisions", false},
+	{Decide, "say yes or no to what waits for a decision", true},
 	{ResponseSet, "set the response level", false},
 	{SignInAct, "sign in", false},
 	{SignOut, "sign out", false},
@@ -202,6 +203,7 @@ func init() {
 	may(roles(Dispatcher, Supervisor, Commander), Withdraw, all)
 	may(ops, LayoutSet, all)
 	may(roles(Supervisor, Commander), FactSet, all)
+	may(roles(Supervisor, Commander), Decide, all)
 	may(roles(Supervisor, Commander), ResponseSet, all)
 
 	// Accounts, sessions, tokens and walls. What takes a right away needs no second

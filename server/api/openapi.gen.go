@@ -2673,10 +2673,16 @@ type SitePropertiesInput struct {
 // SituationInput defines model for SituationInput.
 type SituationInput struct {
 	// Author Name and rank as it is to be read; default: who writes
-	Author       *string            `json:"author,omitempty"`
-	Lang         SituationInputLang `json:"lang"`
-	NextBriefing *time.Time         `json:"next_briefing,omitempty"`
-	Text         string             `json:"text"`
+	Author *string `json:"author,omitempty"`
+
+	// Commander Who is in command now
+	Commander *string `json:"commander,omitempty"`
+
+	// CommanderPhone The number of that person's desk
+	CommanderPhone *string            `json:"commander_phone,omitempty"`
+	Lang           SituationInputLang `json:"lang"`
+	NextBriefing   *time.Time         `json:"next_briefing,omitempty"`
+	Text           string             `json:"text"`
 
 	// Until The line says nothing about later
 	Until *time.Time `json:"until,omitempty"`

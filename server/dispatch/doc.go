@@ -144,7 +144,7 @@
 // place; a set writes it whole, stamps it "at" and "by", and answers it; to take one
 // away answers null. if_match is as above, moments are RFC 3339.
 //
-//	situation.set   {"text", "lang", "author"?, "until"?, "next_briefing"?, "if_match"?}   key "situation"
+//	situation.set   {"text", "lang", "author"?, "until"?, "next_briefing"?, "commander"?, "commander_phone"?, "if_match"?}   key "situation"
 //	response.set    {"level", "reason", "since"?, "plan"?, "if_match"?}                    key "response"
 //	figure.set      {"name", "value", "source", "confirmed", "as_of"?, "label"?, "unit"?, "definition"?, "if_match"?}
 //	decision.set    {"name", "text", "due"?, "owner"?, "status"?, "if_match"?}

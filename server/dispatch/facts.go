@@ -31,6 +31,7 @@ const (
 	situationMax  = 2000 // bytes: a line that is read in ten seconds, in Persian
 	decisionMax   = 2000
 	unitNameMax   = 40
+	phoneMax      = 40
 	figureMax     = 1e12
 	layoutListMax = 64
 	wallMax       = 16     // displays of a wall, across and down
@@ -213,7 +214,11 @@ func (r *rules) situationSet(d *geo.Draft, who geo.Principal, args json.RawMessa
 		Author       string `json:"author"`
 		Until        string `json:"until"`
 		NextBriefing string `json:"next_briefing"`
-		IfMatch      uint64 `json:"if_match"`
+		// Who is in command now, and the number of the duty desk: until there is a roster
+		// whoever writes the line says it.
+		Commander      string `json:"commander"`
+		CommanderPhone string `json:"commander_phone"`
+		IfMatch        uint64 `json:"if_match"`
 	}
 	if err := decode(args, &a); err != nil {
 		return nil, err
@@ -222,6 +227,8 @@ func (r *rules) situationSet(d *geo.Draft, who geo.Principal, args json.RawMessa
 	no.line("text", a.Text, 1, situationMax)
 	no.oneOf("lang", a.Lang, r.languages())
 	no.line("author", a.Author, 0, nameMax)
+	no.line("commander", a.Commander, 0, nameMax)
+	no.line("commander_phone", a.CommanderPhone, 0, phoneMax)
 	until, next := no.ahead("until", a.Until, d.Now()), no.ahead("next_briefing", a.NextBriefing, d.Now())
 	if err := invalids(no); err != nil {
 		return nil, err
@@ -234,7 +241,7 @@ func (r *rules) situationSet(d *geo.Draft, who geo.Principal, args json.RawMessa
 		a.Author = who.Name
 	}
 	return say(d, who, old, geo.Situation, situationKey, map[string]any{"text": strings.TrimSpace(a.Text), "lang": a.Lang, "author": a.Author,
-		"until": stampOrNil(until), "next_briefing": stampOrNil(next)}, geo.Act{Name: "situation.set"})
+		"until": stampOrNil(until), "next_briefing": stampOrNil(next), "commander": orNil(strings.TrimSpace(a.Commander)), "commander_phone": orNil(strings.TrimSpace(a.CommanderPhone))}, geo.Act{Name: "situation.set"})
 }
 
 func (r *rules) responseSet(d *geo.Draft, who geo.Principal, args json.RawMessage) (any, error) {

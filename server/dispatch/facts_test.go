@@ -36,6 +36,10 @@ func TestFacts(t *testing.T) {
 			do:     `situation.set {"text":"b","lang":"fa"}`,
 			key:    "situation", want: `{"author":"dispatcher:amini","lang":"fa","text":"b"}`,
 		},
+		"it says who is in command": {
+			do:  `situation.set {"text":"a","lang":"en","author":"x","commander":" Colonel Rad ","commander_phone":"+98 21 125"}`,
+			key: "situation", want: `{"author":"x","commander":"Colonel Rad","commander_phone":"+98 21 125","lang":"en","text":"a"}`,
+		},
 		"a response level begins now": {
 			do:  `response.set {"level":"3","reason":"river over the mark"}`,
 			key: "response", want: `{"level":"3","reason":"river over the mark","since":"2023-11-14T22:13:20.000Z"}`,
@@ -128,6 +132,7 @@ func TestFactsThatAreWrong(t *testing.T) {
 		"no text":                     {`situation.set {"lang":"en"}`, "text"},
 		"blank text":                  {`situation.set {"text":"  \n","lang":"en"}`, "text"},
 		"a text that nobody reads":    {`situation.set {"text":"` + strings.Repeat("x", 2001) + `","lang":"en"}`, "text"},
+		"a number that nobody dials":  {`situation.set {"text":"x","lang":"en","commander_phone":"` + strings.Repeat("1", 41) + `"}`, "commander_phone"},
 		"a language nobody has":       {`situation.set {"text":"x","lang":"de"}`, "lang"},
 		"an end in the past":          {`situation.set {"text":"x","lang":"en","until":"2023-11-14T22:13:20Z","next_briefing":"yesterday"}`, "until next_briefing"},
 		"no level":                    {`response.set {"reason":"x"}`, "level"},

@@ -2947,6 +2947,10 @@ export interface components {
             until?: string;
             /** Format: date-time */
             next_briefing?: string;
+            /** @description Who is in command now */
+            commander?: string;
+            /** @description The number of that person's desk */
+            commander_phone?: string;
         };
         ResponseInput: {
             /** @description A code of the scale response_level */
