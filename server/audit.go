@@ -36,7 +36,7 @@ func recordOf(data string) (fs.FS, *streams.Record, error) {
 		return nil, nil, fmt.Errorf("open the record: %w", err)
 	}
 	folder := os.DirFS(data)
-	r, err := streams.NewRecord(folder, "")
+	r, err := streams.NewRecord(folder, worldIn(data))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the record in %s: %w", data, err)
 	}
@@ -93,6 +93,7 @@ func auditVerify(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	o.World = worldIn(*data)
 	if *heads != "" {
 		if o.Copy, err = os.ReadFile(*heads); err != nil {
 			return fmt.Errorf("read the copy of the heads: %w", err)
@@ -533,7 +534,7 @@ func (s *server) erase(w http.ResponseWriter, r *http.Request) {
 // sealedKeys finds the keys of a field in the whole record: in the files of this
 // folder, or in the cluster that keeps the frames instead.
 func (s *server) sealedKeys(ctx context.Context, key, name string) ([]string, error) {
-	record, err := streams.NewRecord(os.DirFS(s.config.Data), "")
+	record, err := streams.NewRecord(os.DirFS(s.config.Data), s.config.world)
 	if err != nil {
 		return nil, err
 	}

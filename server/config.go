@@ -17,6 +17,7 @@ import (
 
 	"rasad/fixtures"
 	"rasad/geo"
+	"rasad/server/access"
 )
 
 // usageError is a mistake in how the program was called: exit status 2.
@@ -42,7 +43,11 @@ type config struct {
 	TLS     tlsConfig             `yaml:"tls"`
 	OIDC    oidcConfig            `yaml:"oidc"`
 	Feeds   map[string]feedConfig `yaml:"feeds"`
-	Journal journalConfig         `yaml:"journal"`
+	// Worlds are those of this installation beside the home world.
+	Worlds  map[string]worldConfig `yaml:"worlds"`
+	Journal journalConfig          `yaml:"journal"`
+
+	world, title string // of the one that is opened
 }
 
 // feedConfig is what a city declares about a feed.
@@ -70,7 +75,7 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func defaults() config {
-	return config{Listen: "127.0.0.1:8080", Preset: "us", Feeds: map[string]feedConfig{}}
+	return config{Listen: "127.0.0.1:8080", Preset: "us", world: access.Home, Feeds: map[string]feedConfig{}}
 }
 
 // feedNames are the feeds that this version has adapters for.
@@ -105,9 +110,18 @@ func (c *config) check() error {
 			return usagef("--nats %s: write nats://host:4222", c.NATS)
 		}
 	}
-	if c.City != "" {
-		if _, err := os.Stat(filepath.Join(c.City, "city.json")); err != nil {
-			return usagef("--city %s: %v; make one with: rasad city build EXTRACT.osm.pbf --out %s", c.City, err, c.City)
+	if err := checkCity("--city", c.City); err != nil {
+		return err
+	}
+	for name, w := range c.Worlds {
+		if !access.CheckWorld(name) || name == access.Home {
+			return usagef("worlds: %q: %v, and %s is the home world", name, access.ErrWorlds, access.Home)
+		}
+		if w.Preset != "" && !slices.Contains(fixtures.Names(), w.Preset) {
+			return usagef("worlds: %s: there is no preset %s; choose one of %s", name, w.Preset, strings.Join(fixtures.Names(), ", "))
+		}
+		if err := checkCity("worlds: "+name+": city", w.City); err != nil {
+			return err
 		}
 	}
 	for what, list := range map[string][]string{"origins": c.Origins, "frames": c.Frames} {
@@ -130,6 +144,16 @@ func (c *config) check() error {
 		}
 		f.Datum = datum
 		c.Feeds[name] = f
+	}
+	return nil
+}
+
+func checkCity(what, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "city.json")); err != nil {
+		return usagef("%s %s: %v; make one with: rasad city build EXTRACT.osm.pbf --out %s", what, dir, err, dir)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func export(ctx context.Context, e env, args []string) error {
 	if _, err := os.Stat(*data); err != nil {
 		return fmt.Errorf("open the record: %w", err)
 	}
-	journal, _, _, err := streams.OpenJournal(ctx, streams.JournalOptions{Dir: *data, Log: e.logger(), ScrubRate: -1})
+	journal, _, _, err := streams.OpenJournal(ctx, streams.JournalOptions{Dir: *data, World: worldIn(*data), Log: e.logger(), ScrubRate: -1})
 	if errors.Is(err, streams.ErrDirHeld) {
 		q := url.Values{"from": {t1.Format(time.RFC3339)}, "to": {t2.Format(time.RFC3339)}, "format": {*format}}
 		return askLocal(ctx, *data, "/export?"+q.Encode(), e.out)

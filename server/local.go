@@ -139,7 +139,7 @@ func check(ctx context.Context, e env, args []string) error {
 	if _, err := os.Stat(*data); err != nil {
 		return fmt.Errorf("open the record: %w", err)
 	}
-	journal, world, recovery, err := streams.OpenJournal(ctx, streams.JournalOptions{Dir: *data, Log: e.logger(), ScrubRate: -1})
+	journal, world, recovery, err := streams.OpenJournal(ctx, streams.JournalOptions{Dir: *data, World: worldIn(*data), Log: e.logger(), ScrubRate: -1})
 	if errors.Is(err, streams.ErrDirHeld) {
 		return askLocal(ctx, *data, "/check", e.out)
 	}

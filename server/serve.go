@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"rasad/fixtures"
 	"rasad/frontend"
@@ -80,11 +82,41 @@ type server struct {
 	city     *city.City
 	router   *roads.Router // without closures; nil: no city, or one whose roads cannot be used
 	reach    *reach.Driver // nil with it
+	others   []*server     // worlds of this installation beside the home world
+	policy   dispatch.Policy
+	shared   *sharing // nil: there is one world
+	gather   prometheus.Gatherers
+	undo     []func()
 }
 
-// start opens everything, in the order in which things depend on each other. What
-// it opened it closes again when it fails.
+// start opens everything: the home world, then the others, then the listener. What it
+// opened it closes again when it fails.
 func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err error) {
+	s, err := open(ctx, c, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.abandon()
+		}
+	}()
+	if err := s.openOthers(ctx); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	s.address = s.listener.Addr().String()
+	if s.setup, err = s.setupLink(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// open opens a world, in the order in which things depend on each other. What is of the
+// whole installation comes from its home; nil: this is it.
+func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *server, err error) {
 	var undo []func()
 	defer func() {
 		if err != nil {
@@ -101,11 +133,15 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	s := &server{config: c, log: log}
-	if s.proxies, err = parseProxies(c.Proxies); err != nil {
-		return nil, err
-	}
-	if s.tls, err = openTLS(c, log); err != nil {
-		return nil, err
+	if home != nil {
+		s.proxies, s.tls = home.proxies, home.tls
+	} else {
+		if s.proxies, err = parseProxies(c.Proxies); err != nil {
+			return nil, err
+		}
+		if s.tls, err = openTLS(c, log); err != nil {
+			return nil, err
+		}
 	}
 	if c.City != "" {
 		if s.city, err = city.Open(c.City); err != nil {
@@ -123,7 +159,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		}
 	}
 	journal, world, recovery, err := streams.OpenJournal(ctx, streams.JournalOptions{
-		Dir: c.Data, URL: c.NATS, Log: log, RetainFor: time.Duration(c.Journal.KeepFor), RetainBytes: c.Journal.BytesMax,
+		Dir: c.Data, World: c.world, URL: c.NATS, Log: log, RetainFor: time.Duration(c.Journal.KeepFor), RetainBytes: c.Journal.BytesMax,
 		OnDamage: func(what string) { raise(alarm{"alarm:journal", "journal_damaged", what, true}) },
 		OnStore: func(used, limit int64) {
 			if used*100 >= limit*80 {
@@ -153,7 +189,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	undo = append(undo, func() { sealer.Close() })
 	s.sealer = sealer
 	s.openHeads(raise)
-	events := make(chan access.Event, 1024)
+	events := make(chan access.Event, 1024) // of the home world: people are of the installation
 	tell := func(e access.Event) {
 		select {
 		case events <- e:
@@ -161,16 +197,27 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 			log.Error("an event of the gate is not in the record", "type", e.Type, "account", e.Account, "from", e.From)
 		}
 	}
-	if s.shut, err = s.openGate(ctx, tell); err != nil {
-		return nil, err
+	if home != nil {
+		s.gate, s.shut = home.gate, func() {}
+	} else {
+		if s.shut, err = s.openGate(ctx, tell); err != nil {
+			return nil, err
+		}
+		undo = append(undo, s.shut)
 	}
-	undo = append(undo, s.shut)
 
-	metrics := prometheus.NewRegistry()
+	registry := prometheus.NewRegistry()
+	metrics := prometheus.Registerer(registry)
+	s.gather = append(s.gather, registry)
+	if home != nil {
+		metrics = prometheus.WrapRegistererWith(prometheus.Labels{"world": c.world}, registry)
+		home.gather = append(home.gather, registry) // one page of metrics shows all worlds
+	}
 	simulated := c.Demo || anySimulated(world.View())
 	s.pretend.Store(simulated)
-	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: "live", Epoch: recovery.Epoch, Build: build, Metrics: metrics})
+	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: c.world, Epoch: recovery.Epoch, Build: build, Metrics: metrics})
 	policy := policyOf(preset)
+	s.policy = policy
 	rules := dispatch.Rules(policy)
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
@@ -180,7 +227,7 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	}
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
 		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
-		Answers: journal.Answers(), Name: "live", Epoch: recovery.Epoch, Log: log, Metrics: metrics,
+		Answers: journal.Answers(), Name: c.world, Epoch: recovery.Epoch, Log: log, Metrics: metrics,
 	})
 	s.monitor = feeds.NewMonitor(s.seq, log, metrics)
 	for name, f := range c.Feeds {
@@ -192,56 +239,52 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 		return nil, err
 	}
 	s.api, err = api.New(api.Deps{
-		OIDC: signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
+		Name: c.world, Title: c.title, OIDC: signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,
-		// The journal counts in the default registry, as does the Go runtime.
-		Gather: prometheus.Gatherers{metrics, prometheus.DefaultGatherer},
+		Gather: prometheus.GathererFunc(s.gathered),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
-	}
-	s.address = s.listener.Addr().String()
-	if s.setup, err = s.setupLink(ctx); err != nil {
-		return nil, err
-	}
+	s.undo = undo
 	go s.drainAlarms(ctx, alarms)
 	go s.recordEvents(ctx, events)
 	return s, nil
 }
 
+// gathered is every metric of the world; of the home world those of the others too. The
+// journal counts in the default registry, as does the Go runtime.
+func (s *server) gathered() ([]*dto.MetricFamily, error) {
+	return append(slices.Clone(s.gather), prometheus.DefaultGatherer).Gather()
+}
+
+// abandon closes what was opened, when nothing has begun.
+func (s *server) abandon() {
+	for _, o := range s.others {
+		o.abandon()
+	}
+	for i := len(s.undo) - 1; i >= 0; i-- {
+		s.undo[i]()
+	}
+}
+
 // run serves until ctx ends, then stops in order: sockets are told to come back,
 // answers under way are given, the last frame is recorded, a keyframe is written.
 func (s *server) run(ctx context.Context) error {
-	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWriting()
-	failed := make(chan error, 2)
-	var writer, helpers sync.WaitGroup
-	writer.Go(func() {
-		if err := s.seq.Run(writing); err != nil && writing.Err() == nil {
-			failed <- fmt.Errorf("the writer stopped: %w", err)
-		}
-	})
+	worlds := append([]*server{s}, s.others...)
+	failed := make(chan error, 1+len(worlds))
+	shared := s.share(worlds)
+	ends := make([]func(context.Context) error, len(worlds))
 	helped, stopHelpers := context.WithCancel(ctx)
 	defer stopHelpers()
-	helpers.Go(func() { s.beat(helped) })
-	helpers.Go(func() { s.monitor.Run(helped) })
-	helpers.Go(func() { s.snapshots(helped) })
-	helpers.Go(func() { s.signHeads(helped) })
-	helpers.Go(func() { s.gate.Run(helped) })
-	enrolled := make(chan struct{})
-	helpers.Go(func() {
-		defer close(enrolled)
-		s.enrolSites(helped)
-	})
-	if s.reach != nil {
-		helpers.Go(func() { s.reach.Run(helped) })
+	for i, w := range worlds {
+		ends[i] = w.begin(helped, failed)
 	}
+	var helpers sync.WaitGroup
+	helpers.Go(func() { s.gate.Run(helped) })
 	if soak.run != nil {
 		helpers.Go(func() {
 			if err := soak.run(helped, s); err != nil && helped.Err() == nil {
@@ -252,25 +295,17 @@ func (s *server) run(ctx context.Context) error {
 	if s.tls != nil {
 		helpers.Go(func() { s.tls.run(helped) })
 	}
-	helpers.Go(func() {
-		if err := s.serveLocal(helped); err != nil {
-			s.log.Error("the socket for the command line stopped", "error", err)
-		}
-	})
-	if s.config.Demo {
-		helpers.Go(func() {
-			<-enrolled // crews wait at the stations of the city
-			s.demo(helped)
-		})
+	if shared != nil {
+		helpers.Go(func() { shared.run(helped) })
 	}
-	web := &http.Server{Handler: s.proxies.handler(s.api), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
+	web := &http.Server{Handler: s.proxies.handler(s.door()), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	go func() {
 		if err := s.serveWeb(web); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("the listener stopped: %w", err)
 		}
 	}()
-	s.log.Info("serving", "address", s.address, "build", build)
+	s.log.Info("serving", "address", s.address, "build", build, "worlds", len(worlds))
 
 	var err error
 	select {
@@ -281,23 +316,71 @@ func (s *server) run(ctx context.Context) error {
 	stopHelpers()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	s.api.Close(last)
+	var closing sync.WaitGroup
+	for _, w := range worlds {
+		closing.Go(func() { w.api.Close(last) })
+	}
+	closing.Wait()
 	if e := web.Shutdown(last); e != nil {
 		web.Close()
 	}
 	helpers.Wait()
-	stopWriting()
-	writer.Wait()
-	if e := s.journal.Snapshot(last, s.world.View(), s.seq.Answers()); e != nil && err == nil {
-		s.log.Warn("no keyframe at the stop; the next start reads a longer tail", "error", e)
-	}
-	s.signLast(last)
-	if e := s.journal.Close(); e != nil && err == nil {
-		err = fmt.Errorf("close the record: %w", e)
+	for _, end := range ends {
+		if e := end(last); e != nil && err == nil {
+			err = e
+		}
 	}
 	s.shut()
-	s.log.Info("stopped", "seq", s.world.View().Seq())
 	return err
+}
+
+// begin starts the writer of a world and what works beside it. The function returned
+// ends both, after ctx has, and closes the record.
+func (s *server) begin(ctx context.Context, failed chan<- error) (end func(context.Context) error) {
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	var writer, helpers sync.WaitGroup
+	writer.Go(func() {
+		if err := s.seq.Run(writing); err != nil && writing.Err() == nil {
+			failed <- fmt.Errorf("the writer of the world %s stopped: %w", s.config.world, err)
+		}
+	})
+	helpers.Go(func() { s.beat(ctx) })
+	helpers.Go(func() { s.monitor.Run(ctx) })
+	helpers.Go(func() { s.snapshots(ctx) })
+	helpers.Go(func() { s.signHeads(ctx) })
+	enrolled := make(chan struct{})
+	helpers.Go(func() {
+		defer close(enrolled)
+		s.enrolSites(ctx)
+	})
+	if s.reach != nil {
+		helpers.Go(func() { s.reach.Run(ctx) })
+	}
+	helpers.Go(func() {
+		if err := s.serveLocal(ctx); err != nil {
+			s.log.Error("the socket for the command line stopped", "error", err)
+		}
+	})
+	if s.config.Demo {
+		helpers.Go(func() {
+			<-enrolled // crews wait at the stations of the city
+			s.demo(ctx)
+		})
+	}
+	return func(last context.Context) (err error) {
+		helpers.Wait()
+		stopWriting()
+		writer.Wait()
+		if e := s.journal.Snapshot(last, s.world.View(), s.seq.Answers()); e != nil {
+			s.log.Warn("no keyframe at the stop; the next start reads a longer tail", "error", e)
+		}
+		s.signLast(last)
+		if e := s.journal.Close(); e != nil {
+			err = fmt.Errorf("close the record: %w", e)
+		}
+		s.log.Info("stopped", "seq", s.world.View().Seq())
+		return err
+	}
 }
 
 // beat tells the hub the writer's last completed tick, which is what screens judge
@@ -328,6 +411,9 @@ func (s *server) publish(f *streams.Frame) {
 		s.reach.Frame(f)
 	}
 	s.hub.Publish(f)
+	if s.shared != nil {
+		s.shared.frame(s.config.world, f)
+	}
 }
 
 func (s *server) snapshots(ctx context.Context) {

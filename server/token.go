@@ -58,6 +58,7 @@ func token(_ context.Context, e env, args []string) error {
 	feed := f.String("feed", "", "the only feed that it may speak to")
 	agency := f.String("agency", "", "the agencies that it is confined to, separated by commas")
 	shelter := f.String("shelter", "", "the shelters that it keeps, separated by commas")
+	worlds := f.String("worlds", "", "the worlds that it may enter, separated by commas, * for all; empty: the home world")
 	perSecond := f.Int("per-second", 0, "how many fixes a second it may send; 0: 20000")
 	expires := f.Duration("expires", 0, "when it ends by itself, such as 720h; 0: never")
 	if err := f.parse(args, e.getenv); err != nil {
@@ -71,7 +72,7 @@ func token(_ context.Context, e env, args []string) error {
 			return usagef("--%s is missing", given.flag)
 		}
 	}
-	o := access.TokenOptions{Name: *name, Role: *role, Feed: *feed, Creates: *creates, Agencies: commas(*agency), Shelters: commas(*shelter), PerSecond: *perSecond}
+	o := access.TokenOptions{Name: *name, Role: *role, Feed: *feed, Creates: *creates, Agencies: commas(*agency), Shelters: commas(*shelter), Worlds: commas(*worlds), PerSecond: *perSecond}
 	if *moves != "" {
 		o.IDs = commas(*moves)
 	}
@@ -111,7 +112,7 @@ func commas(list string) []string {
 
 // tokenError tells a mistake of the caller from a failure.
 func tokenError(err error) error {
-	for _, wrong := range []error{access.ErrRole, access.ErrName, access.ErrPattern, access.ErrScope, access.ErrLimits, access.ErrNoToken} {
+	for _, wrong := range []error{access.ErrRole, access.ErrName, access.ErrPattern, access.ErrScope, access.ErrWorlds, access.ErrLimits, access.ErrNoToken} {
 		if errors.Is(err, wrong) {
 			return usagef("%v", err)
 		}

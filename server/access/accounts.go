@@ -29,6 +29,7 @@ type Account struct {
 	Role     Role     `json:"role"`
 	Agencies []string `json:"agencies,omitempty"`
 	Shelters []string `json:"shelters,omitempty"`
+	Worlds   []string `json:"worlds,omitempty"` // see [Principal.In]
 	Disabled bool     `json:"disabled,omitempty"`
 	// Language is that of the screens, such as fa; empty: as the browser says.
 	Language string `json:"language,omitempty"`
@@ -59,6 +60,7 @@ type Profile struct {
 	Role       Role      `json:"role"`
 	Agencies   []string  `json:"agencies"`
 	Shelters   []string  `json:"shelters"`
+	Worlds     []string  `json:"worlds"`
 	Language   string    `json:"language"`
 	Disabled   bool      `json:"disabled"`
 	BreakGlass bool      `json:"break_glass"`
@@ -70,7 +72,7 @@ type Profile struct {
 
 // Profile returns what others may see of the account.
 func (a Account) Profile() Profile {
-	return Profile{a.ID, a.Name, a.Display, a.Role, slices.Concat([]string{}, a.Agencies), slices.Concat([]string{}, a.Shelters), a.Language, a.Disabled,
+	return Profile{a.ID, a.Name, a.Display, a.Role, slices.Concat([]string{}, a.Agencies), slices.Concat([]string{}, a.Shelters), slices.Concat([]string{}, a.Worlds), a.Language, a.Disabled,
 		a.BreakGlass, a.MustChange, a.Factor != nil, a.Password != nil, a.Created}
 }
 
@@ -104,6 +106,7 @@ type NewAccount struct {
 	Name, Display      string
 	Role               Role
 	Agencies, Shelters []string
+	Worlds             []string
 	Language           string
 	BreakGlass         bool
 	MustChange         bool
@@ -121,6 +124,7 @@ type AccountChanges struct {
 	Role       *Role
 	Agencies   *[]string
 	Shelters   *[]string
+	Worlds     *[]string
 	Disabled   *bool
 	BreakGlass *bool
 }
@@ -152,7 +156,7 @@ func checkAccount(a *Account) error {
 		a.Role == AgencyOfficer && len(a.Agencies) == 0 || a.Role == ShelterKeeper && len(a.Shelters) == 0 {
 		return ErrScope
 	}
-	return nil
+	return checkWorlds(a.Worlds)
 }
 
 // sure keeps one admin who can sign in.
@@ -229,7 +233,7 @@ func (g *Register) Create(ctx context.Context, act Act, in NewAccount) (Account,
 }
 
 func (g *Register) create(ctx context.Context, act Act, in NewAccount, op string, also func(*State, *Record) error) (Account, error) {
-	a := Account{ID: secret(12), Name: NormalName(in.Name), Display: strings.TrimSpace(in.Display), Role: in.Role, Agencies: in.Agencies, Shelters: in.Shelters,
+	a := Account{ID: secret(12), Name: NormalName(in.Name), Display: strings.TrimSpace(in.Display), Role: in.Role, Agencies: in.Agencies, Shelters: in.Shelters, Worlds: in.Worlds,
 		Language: in.Language, Subject: in.Subject, BreakGlass: in.BreakGlass, MustChange: in.MustChange, Grant: 1, Created: act.At.UTC().Round(0)}
 	if err := checkAccount(&a); err != nil {
 		return a, err
@@ -282,7 +286,7 @@ func (g *Register) alter(ctx context.Context, act Act, id, op string, f func(*Ac
 			return ErrNoAccount
 		}
 		before, after = old, old
-		after.Agencies, after.Shelters = slices.Clone(old.Agencies), slices.Clone(old.Shelters)
+		after.Agencies, after.Shelters, after.Worlds = slices.Clone(old.Agencies), slices.Clone(old.Shelters), slices.Clone(old.Worlds)
 		if err := f(&after); err != nil {
 			return err
 		}
@@ -318,9 +322,11 @@ func (g *Register) Change(ctx context.Context, act Act, id string, c AccountChan
 		put(&a.Role, c.Role)
 		put(&a.Agencies, c.Agencies)
 		put(&a.Shelters, c.Shelters)
+		put(&a.Worlds, c.Worlds)
 		put(&a.Disabled, c.Disabled)
 		put(&a.BreakGlass, c.BreakGlass)
 		if a.Role != before.Role || !slices.Equal(a.Agencies, before.Agencies) || !slices.Equal(a.Shelters, before.Shelters) ||
+			!slices.Equal(a.Worlds, before.Worlds) ||
 			a.Disabled != before.Disabled || a.BreakGlass != before.BreakGlass {
 			a.Grant++
 		}

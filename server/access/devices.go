@@ -19,10 +19,19 @@ import (
 type Device struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
+	World    string    `json:"world,omitempty"` // that it shows; empty: [Home]
 	Approved time.Time `json:"approved"`
 	By       string    `json:"by"` // who approved it
 	From     string    `json:"from,omitempty"`
 	Revoked  bool      `json:"revoked,omitempty"`
+}
+
+// worlds is what the wall may enter.
+func (d Device) worlds() []string {
+	if d.World == "" {
+		return nil
+	}
+	return []string{d.World}
 }
 
 // Health is what a wall tells about itself. It is not recorded: the last word counts.
@@ -191,9 +200,9 @@ func (e *Enrolments) sweep(now time.Time) {
 	}
 }
 
-// Approve makes a device of the wall that shows the code. Errors are [ErrCode],
+// Approve makes a device of a world of the wall that shows the code. Errors are [ErrCode],
 // [ErrCodeTooMany], [ErrDeviceName] and those of the record.
-func (e *Enrolments) Approve(ctx context.Context, g *Register, act Act, code, name string) (Device, error) {
+func (e *Enrolments) Approve(ctx context.Context, g *Register, act Act, code, name, world string) (Device, error) {
 	name, err := deviceName(name)
 	if err != nil {
 		return Device{}, err
@@ -205,6 +214,9 @@ func (e *Enrolments) Approve(ctx context.Context, g *Register, act Act, code, na
 		return Device{}, err
 	}
 	d := Device{ID: secret(9), Name: name, Approved: act.At.UTC().Round(0), By: act.By, From: w.from}
+	if world != Home {
+		d.World = world
+	}
 	if _, err := g.change(ctx, act, func(_ *State, r *Record) error {
 		r.Op, r.Device = "device.approve", &d
 		return nil

@@ -26,14 +26,14 @@ func TestAWallIsEnrolled(t *testing.T) {
 	if err != nil || p.From != "192.0.2.7:4711" || p.Agent != "Chromium on a wall" || p.Code != code {
 		t.Errorf("the approver sees %+v, %v", p, err)
 	}
-	if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), typed, "bad\nname"); !errors.Is(err, ErrDeviceName) {
+	if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), typed, "bad\nname", Home); !errors.Is(err, ErrDeviceName) {
 		t.Errorf("a bad name: %v", err)
 	}
-	d, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), typed, "Room 1, left")
+	d, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), typed, "Room 1, left", Home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), code, "again"); !errors.Is(err, ErrCode) {
+	if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), code, "again", Home); !errors.Is(err, ErrCode) {
 		t.Errorf("approved twice: %v", err)
 	}
 	e, err := k.Enrol(t.Context(), claim, "192.0.2.7", "Chromium")
@@ -71,7 +71,7 @@ func TestACodeEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(codeLives)
-		if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), code, "x"); !errors.Is(err, ErrCode) {
+		if _, err := k.Enrolments.Approve(t.Context(), k.Register, by("sup"), code, "x", Home); !errors.Is(err, ErrCode) {
 			t.Errorf("approved after its time: %v", err)
 		}
 		if _, err := k.Enrolments.Claim(time.Now(), claim); !errors.Is(err, ErrCode) {
@@ -131,7 +131,9 @@ func TestTwoApproveOneCode(t *testing.T) {
 	code, _, _, _ := k.Enrolments.Begin(time.Now(), "192.0.2.7", "")
 	var wg sync.WaitGroup
 	for i := range 8 {
-		wg.Go(func() { _, _ = k.Enrolments.Approve(t.Context(), k.Register, by(fmt.Sprint("sup", i)), code, "wall") })
+		wg.Go(func() {
+			_, _ = k.Enrolments.Approve(t.Context(), k.Register, by(fmt.Sprint("sup", i)), code, "wall", Home)
+		})
 	}
 	wg.Wait()
 	if n := len(k.Register.State().Devices()); n != 1 {

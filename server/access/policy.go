@@ -44,6 +44,7 @@ type Principal struct {
 	Device   string   // id; empty unless a wall
 	Agencies []string // own ones; of a dispatcher, supervisor or admin none means all
 	Shelters []string // keys of own shelters
+	Worlds   []string // that it may enter; see [Principal.In]
 	Feed     string   // of a token: the feed it is bound to; empty: any
 	IDs      Patterns // of a token: the ids it may move; nil: all
 	Creates  bool     // of a token: may create the units that it reports first
@@ -105,6 +106,8 @@ const (
 	Publish        Action = "publication.publish"
 	Withdraw       Action = "publication.withdraw"
 	LayoutSet      Action = "layout.set"
+	Share          Action = "incident.share"
+	WorldsRead     Action = "worlds.read"
 	FactSet        Action = "fact.set"
 	Decide         Action = "decision.settle"
 	ResponseSet    Action = "response.set"
@@ -158,7 +161,7 @@ func (c Class) String() string { return [...]string{"", "open", "internal", "per
 var openFields = map[geo.Kind][]string{
 	"":             {"id", "kind", "rev", "fix", PlaceField, "name", "type", "status", "simulated"},
 	geo.Unit:       {"agency", "capabilities", "crew", "distress", "dispatchable", "assigned", "assignment"},
-	geo.Incident:   {"priority", "alarm_level", "grade", "agencies", "assigned", "_at"},
+	geo.Incident:   {"priority", "alarm_level", "grade", "agencies", "assigned", "shared_from", "shared_key", "_at"},
 	geo.Hazard:     {"impassable", "speed_factor", "valid_from", "valid_to", "active", "agency"},
 	geo.Shelter:    {"capacity", "occupancy", "counted_at", "needs", "agency"},
 	geo.Site:       {"agency"},

@@ -187,7 +187,7 @@ func copied(a *Account) (Account, bool) {
 		return Account{}, false
 	}
 	b := *a
-	b.Agencies, b.Shelters = slices.Clone(a.Agencies), slices.Clone(a.Shelters)
+	b.Agencies, b.Shelters, b.Worlds = slices.Clone(a.Agencies), slices.Clone(a.Shelters), slices.Clone(a.Worlds)
 	return b, true
 }
 

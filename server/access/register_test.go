@@ -219,7 +219,7 @@ func randomLife(t *testing.T, r *rand.Rand, g *Register) {
 			e := NewEnrolments()
 			code, _, _, _ := e.Begin(act.At, "192.0.2.1", "")
 			var d Device
-			if d, err = e.Approve(t.Context(), g, act, code, "wall"); err == nil && flag {
+			if d, err = e.Approve(t.Context(), g, act, code, "wall", Home); err == nil && flag {
 				err = g.RevokeDevice(t.Context(), act, d.ID)
 			}
 		}

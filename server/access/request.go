@@ -32,7 +32,8 @@ var serverFields = []string{"id", "kind", "rev", "fix"}
 // commandActions are the commands of the rules, and of the door.
 var commandActions = map[string]Action{
 	"feature.create": FeatureCreate, "feature.put": FeaturePut, "feature.patch": FeaturePatch, "feature.delete": FeatureDelete,
-	"incident.assign": Dispatch, "incident.release": Dispatch, "incident.close": Dispatch, "incident.status": Dispatch,
+	"incident.assign": Dispatch, "incident.release": Dispatch, "incident.close": Dispatch, "incident.status": Dispatch, "incident.share": Share,
+	"share.take": SystemNote, "share.end": SystemNote,
 	"unit.status": UnitStatus, "alarm.raise": AlarmRaise, "alarm.ack": AlarmAck, "alarm.over": AlarmOver,
 	"feed.declare": FeedDeclare, "feed.silent": SystemNote, "feed.back": SystemNote,
 	"coverage.note": SystemNote, "void.open": SystemNote, "void.close": SystemNote,
@@ -89,6 +90,8 @@ func CommandAction(name string, args json.RawMessage) (Request, error) {
 		}
 		r.Keys = append(r.Keys, units...)
 		r.all = name == "incident.close" || name == "incident.release" && len(units) == 0
+	case Share:
+		r.Keys = []string{in.Incident}
 	case UnitStatus:
 		r.Keys = []string{in.Unit}
 	case SealedOpen, SealedErase:
@@ -175,7 +178,7 @@ var operations = map[string]struct {
 }{
 	"listFeatures": {FeatureRead, ""}, "nearestUnits": {FeatureRead, geo.Unit}, "listAlarms": {FeatureRead, geo.Alarm},
 	"setUnitStatus": {UnitStatus, geo.Unit}, "assignIncident": {Dispatch, geo.Incident}, "releaseIncident": {Dispatch, geo.Incident},
-	"closeIncident": {Dispatch, geo.Incident}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident},
+	"closeIncident": {Dispatch, geo.Incident}, "shareIncident": {Share, geo.Incident}, "listWorlds": {WorldsRead, ""}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident},
 	"getRoute": {PlanAsk, ""}, "whatIf": {PlanAsk, ""}, "moveUps": {PlanAsk, ""}, "getCoverage": {CoverageRead, ""}, "coverageTile": {CoverageRead, ""},
 	"ackAlarm": {AlarmAck, ""}, "getPreset": {PresetRead, ""}, "getCity": {GroundRead, ""}, "stream": {StreamOpen, ""},
 	"putSituation": {FactSet, geo.Situation}, "deleteSituation": {FactSet, geo.Situation}, "putResponse": {ResponseSet, geo.Response},

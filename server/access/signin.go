@@ -500,7 +500,7 @@ func (g *Gate) Setup(ctx context.Context, token string, who NewAccount, in SignI
 	if err != nil {
 		return Entry{}, err
 	}
-	a, err := g.Register.Setup(ctx, Act{By: "setup", From: in.From, At: now}, token, NewAccount{Name: who.Name, Display: who.Display, Language: who.Language, Hash: hash})
+	a, err := g.Register.Setup(ctx, Act{By: "setup", From: in.From, At: now}, token, NewAccount{Name: who.Name, Display: who.Display, Language: who.Language, Worlds: []string{EveryWorld}, Hash: hash})
 	if err != nil {
 		return Entry{}, err
 	}
@@ -596,14 +596,14 @@ func (g *Gate) principal(s Session, from string, now time.Time) (Principal, erro
 		if !ok || d.Revoked {
 			return Principal{From: from}, ErrNoSession
 		}
-		p.Name, p.Device, p.SteppedUp = "device:"+d.Name, d.ID, false
+		p.Name, p.Device, p.Worlds, p.SteppedUp = "device:"+d.Name, d.ID, d.worlds(), false
 		return p, nil
 	}
 	a, ok := state.Account(s.Account)
 	if !ok || a.Disabled || a.Grant != s.Grant {
 		return Principal{From: from}, ErrNoSession
 	}
-	p.Name, p.Role, p.Account, p.Agencies, p.Shelters = "user:"+a.Name, a.Role, a.ID, a.Agencies, a.Shelters
+	p.Name, p.Role, p.Account, p.Agencies, p.Shelters, p.Worlds = "user:"+a.Name, a.Role, a.ID, a.Agencies, a.Shelters, a.Worlds
 	p.BreakGlass, p.Limited = a.BreakGlass, a.MustChange
 	return p, nil
 }

@@ -51,6 +51,8 @@ var Actions = []ActionInfo{
 	{FeaturePatch, "change fields of a feature", false},
 	{FeatureDelete, "delete a feature", false},
 	{Dispatch, "assign, release, close, set the status of an incident", false},
+	{Share, "share an incident with other worlds of the installation, or end that", false},
+	{WorldsRead, "list the worlds that one may enter", false},
 	{UnitStatus, "set the status or the distress of a unit", false},
 	{AlarmAck, "acknowledge an alarm", false},
 	{AlarmRaise, "raise an alarm", false},
@@ -95,7 +97,7 @@ var kinded = map[Action]bool{FeatureRead: true, FeatureCreate: true, FeaturePut:
 // writes are the actions that change a feature: who does not see a sensitive one
 // does not change it either, and is not told that it is there.
 var writes = map[Action]bool{FeatureCreate: true, FeaturePut: true, FeaturePatch: true, FeatureDelete: true, Dispatch: true,
-	UnitStatus: true, SealedOpen: true, SealedErase: true}
+	UnitStatus: true, Share: true, SealedOpen: true, SealedErase: true}
 
 // Groups of roles that the rows speak of.
 var (
@@ -189,6 +191,8 @@ func init() {
 	may(roles(FeedProgram), FeatureCreate, grant{scope: OwnIDs, fields: []string{"name", "type", "agency", "capabilities", "crew"}}, geo.Unit)
 
 	may(desk, Dispatch, theirs)
+	may(roles(Supervisor, Commander, Admin), Share, theirs)
+	may(roles(persons, Wall, FeedProgram), WorldsRead, all)
 	may(desk, UnitStatus, theirs)
 	may(roles(AgencyOfficer), UnitStatus, grant{scope: OwnAgency})
 	may(roles(ops, System), AlarmAck, all)

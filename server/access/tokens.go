@@ -87,6 +87,7 @@ type TokenOptions struct {
 	Creates  bool     `json:"creates,omitempty"`  // it may create units that it reports first
 	Agencies []string `json:"agencies,omitempty"` // of an agency officer or a confined dispatcher
 	Shelters []string `json:"shelters,omitempty"`
+	Worlds   []string `json:"worlds,omitempty"` // see [Principal.In]
 	// PerSecond is how many fixes it sends a second, with a burst of ten seconds;
 	// zero: 20000. Bytes is its longest message; zero: 65536.
 	PerSecond int `json:"per_second,omitempty"`
@@ -262,6 +263,9 @@ func (o TokenOptions) check() error {
 			return err
 		}
 	}
+	if err := checkWorlds(o.Worlds); err != nil {
+		return err
+	}
 	return CheckPatterns(o.IDs)
 }
 
@@ -381,7 +385,7 @@ func (t *Tokens) Principal(text string, now time.Time) (Principal, error) {
 	}
 	k.use.seen = now
 	return Principal{Name: "token:" + k.Name, Role: Role(k.Role), Token: k.id, Feed: k.Feed, IDs: k.IDs, Creates: k.Creates,
-		Agencies: k.Agencies, Shelters: k.Shelters}, nil
+		Agencies: k.Agencies, Shelters: k.Shelters, Worlds: k.Worlds}, nil
 }
 
 func (k *token) standing(sum string, now time.Time) error {

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ const resetLives = 24 * time.Hour
 // account describes an account to others.
 func (a *API) account(x access.Account) Account {
 	p := x.Profile()
-	out := Account{Id: p.ID, Name: p.Name, DisplayName: p.Display, Role: string(p.Role), Agencies: append([]string{}, p.Agencies...), Shelters: append([]string{}, p.Shelters...), Language: p.Language,
+	out := Account{Id: p.ID, Name: p.Name, DisplayName: p.Display, Role: string(p.Role), Agencies: append([]string{}, p.Agencies...), Shelters: append([]string{}, p.Shelters...), Worlds: append([]string{}, p.Worlds...), Language: p.Language,
 		Disabled: p.Disabled, BreakGlass: p.BreakGlass, MustChange: p.MustChange, TwoFactor: p.TwoFactor, HasPassword: p.Password, Created: p.Created}
 	open := a.Gate.Sessions.List(time.Now(), func(s access.Session) bool { return s.Account == x.ID })
 	n := len(open)
@@ -60,13 +62,16 @@ func (a *API) CreateAccount(c echo.Context) error {
 		return err
 	}
 	ctx, act := c.Request().Context(), principal(c).Act(why)
-	in := access.NewAccount{Name: form.Name, Display: form.DisplayName, Role: access.Role(form.Role), Agencies: form.Agencies, Shelters: form.Shelters,
+	in := access.NewAccount{Name: form.Name, Display: form.DisplayName, Role: access.Role(form.Role), Agencies: form.Agencies, Shelters: form.Shelters, Worlds: form.Worlds,
 		Language: text(form.Language), BreakGlass: form.BreakGlass}
 	if form.Password != nil {
 		if in.Hash, err = a.Gate.NewPassword(ctx, *form.Password, form.Name, form.DisplayName); err != nil {
 			return err
 		}
 		in.MustChange = true
+	}
+	if err := grantable(principal(c), form.Worlds); err != nil {
+		return err
 	}
 	x, err := a.Gate.Register.Create(ctx, act, in)
 	if err != nil {
@@ -111,7 +116,7 @@ func (a *API) PatchAccount(c echo.Context, id AccessId, p PatchAccountParams) er
 	if err != nil {
 		return err
 	}
-	if form.Disabled == nil || !*form.Disabled || form.DisplayName != nil || form.Role != nil || form.Agencies != nil || form.Shelters != nil ||
+	if form.Disabled == nil || !*form.Disabled || form.DisplayName != nil || form.Role != nil || form.Agencies != nil || form.Shelters != nil || form.Worlds != nil ||
 		form.Language != nil || form.BreakGlass != nil {
 		// To take a right away is easier than to give one.
 		if err := a.may(c, access.AccountChange, access.Target{Account: id}); err != nil {
@@ -120,8 +125,13 @@ func (a *API) PatchAccount(c echo.Context, id AccessId, p PatchAccountParams) er
 	}
 	changes := access.AccountChanges{
 		If:      func(x access.Account) error { return unchanged(p.IfMatch, tagOf(x.Profile())) },
-		Display: form.DisplayName, Role: (*access.Role)(form.Role), Agencies: form.Agencies, Shelters: form.Shelters, Language: form.Language,
+		Display: form.DisplayName, Role: (*access.Role)(form.Role), Agencies: form.Agencies, Shelters: form.Shelters, Worlds: form.Worlds, Language: form.Language,
 		Disabled: form.Disabled, BreakGlass: form.BreakGlass,
+	}
+	if form.Worlds != nil {
+		if err := grantable(principal(c), *form.Worlds); err != nil {
+			return err
+		}
 	}
 	x, err := a.Gate.Register.Change(c.Request().Context(), principal(c).Act(why), id, changes)
 	if err != nil {
@@ -184,4 +194,15 @@ func (a *API) DeleteSession(c echo.Context, id AccessId, sid SessionId, p Delete
 		return access.ErrNoSession
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// grantable refuses worlds that the caller may not enter: nobody gives what they do not
+// have.
+func grantable(p access.Principal, worlds []string) error {
+	for i, w := range worlds {
+		if w == access.EveryWorld && !slices.Contains(p.Worlds, w) && !p.BreakGlass || w != access.EveryWorld && !p.In(w) {
+			return problem(http.StatusForbidden, access.NotOwn, fmt.Sprintf("the world %.32q is not one that you may enter", w), FieldError{fmt.Sprintf("worlds[%d]", i), "is not one of yours"})
+		}
+	}
+	return nil
 }

@@ -76,7 +76,7 @@ func (a *API) ApproveDevice(c echo.Context, code EnrolmentCode) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.Gate.Enrolments.Approve(c.Request().Context(), a.Gate.Register, principal(c).Act(why), code, form.Name)
+	d, err := a.Gate.Enrolments.Approve(c.Request().Context(), a.Gate.Register, principal(c).Act(why), code, form.Name, a.Name)
 	if err != nil {
 		return err
 	}

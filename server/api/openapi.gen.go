@@ -1312,6 +1312,9 @@ type Account struct {
 	// Shelters Keys of own shelters
 	Shelters  []string `json:"shelters"`
 	TwoFactor bool     `json:"two_factor"`
+
+	// Worlds That the account may enter, * for all; []: the home world, live
+	Worlds []string `json:"worlds"`
 }
 
 // AccountInput defines model for AccountInput.
@@ -1338,6 +1341,9 @@ type AccountInput struct {
 
 	// Why It is written in the record
 	Why string `json:"why,omitempty"`
+
+	// Worlds Only those that the caller may enter can be given; [] is the home world, live
+	Worlds []string `json:"worlds,omitempty"`
 }
 
 // AccountList defines model for AccountList.
@@ -1367,7 +1373,8 @@ type AccountPatch struct {
 	Shelters *[]string `json:"shelters,omitempty"`
 
 	// Why It is written in the record
-	Why string `json:"why,omitempty"`
+	Why    string    `json:"why,omitempty"`
+	Worlds *[]string `json:"worlds,omitempty"`
 }
 
 // AckInput defines model for AckInput.
@@ -2494,6 +2501,14 @@ type SetupInput struct {
 	Token string `json:"token"`
 }
 
+// ShareInput defines model for ShareInput.
+type ShareInput struct {
+	Reason *string `json:"reason,omitempty"`
+
+	// Worlds Example: ["dover"]
+	Worlds []string `json:"worlds"`
+}
+
 // Shelter defines model for Shelter.
 type Shelter struct {
 	// Geometry A GeoJSON geometry (RFC 7946) in two dimensions; null is no place
@@ -2738,6 +2753,9 @@ type Token struct {
 	// Seen When it was last used
 	Seen     *time.Time `json:"seen,omitempty"`
 	Shelters []string   `json:"shelters"`
+
+	// Worlds That it may enter, * for all; []: the home world, live
+	Worlds []string `json:"worlds"`
 }
 
 // TokenInput defines model for TokenInput.
@@ -2757,6 +2775,7 @@ type TokenInput struct {
 	Role     Role     `json:"role"`
 	Shelters []string `json:"shelters,omitempty"`
 	Why      string   `json:"why,omitempty"`
+	Worlds   []string `json:"worlds,omitempty"`
 }
 
 // TokenList defines model for TokenList.
@@ -2797,6 +2816,7 @@ type TokenPatch struct {
 	PerSecond *int      `json:"per_second,omitempty"`
 	Shelters  *[]string `json:"shelters,omitempty"`
 	Why       string    `json:"why,omitempty"`
+	Worlds    *[]string `json:"worlds,omitempty"`
 }
 
 // TotpBegin defines model for TotpBegin.
@@ -3055,6 +3075,28 @@ type Who struct {
 	SteppedUpUntil *time.Time `json:"stepped_up_until,omitempty"`
 }
 
+// WorldInfo defines model for WorldInfo.
+type WorldInfo struct {
+	// City Name of its city; absent when its ground is plain
+	City *string `json:"city,omitempty"`
+
+	// Name Example: dover
+	Name string `json:"name"`
+
+	// Preset Example: us
+	Preset string `json:"preset"`
+
+	// Title What people call it
+	//
+	// Example: Dover
+	Title string `json:"title"`
+}
+
+// WorldList defines model for WorldList.
+type WorldList struct {
+	Worlds []WorldInfo `json:"worlds"`
+}
+
 // AccessId defines model for AccessId.
 type AccessId = string
 
@@ -3198,7 +3240,7 @@ type DeleteSessionParams struct {
 
 // ListActsParams defines parameters for ListActs.
 type ListActsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// From Not before this time
@@ -3226,7 +3268,7 @@ type ListActsParams struct {
 
 // ListAlarmsParams defines parameters for ListAlarms.
 type ListAlarmsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Limit Features a page
@@ -3238,7 +3280,7 @@ type ListAlarmsParams struct {
 
 // AckAlarmParams defines parameters for AckAlarm.
 type AckAlarmParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3247,13 +3289,13 @@ type AckAlarmParams struct {
 
 // GetCityParams defines parameters for GetCity.
 type GetCityParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
 // GetCoverageParams defines parameters for GetCoverage.
 type GetCoverageParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Seconds Within how many seconds; default: the city's standard for the capability, else its first standard
@@ -3271,7 +3313,7 @@ type GetCoverageParamsBy string
 
 // MoveUpsParams defines parameters for MoveUps.
 type MoveUpsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Seconds Within how many seconds; default: the city's standard for the capability, else its first standard
@@ -3286,13 +3328,13 @@ type MoveUpsParams struct {
 
 // WhatIfParams defines parameters for WhatIf.
 type WhatIfParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
 // DeleteDecisionParams defines parameters for DeleteDecision.
 type DeleteDecisionParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3307,7 +3349,7 @@ type DeleteDecisionParams struct {
 
 // PutDecisionParams defines parameters for PutDecision.
 type PutDecisionParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3331,7 +3373,7 @@ type PatchDeviceParams struct {
 
 // PutDisplayParams defines parameters for PutDisplay.
 type PutDisplayParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3340,7 +3382,7 @@ type PutDisplayParams struct {
 
 // ListFeaturesParams defines parameters for ListFeatures.
 type ListFeaturesParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Kind One or more kinds, separated by commas
@@ -3364,7 +3406,7 @@ type ListFeaturesParamsKind string
 
 // DeleteFigureParams defines parameters for DeleteFigure.
 type DeleteFigureParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3379,7 +3421,7 @@ type DeleteFigureParams struct {
 
 // PutFigureParams defines parameters for PutFigure.
 type PutFigureParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3391,7 +3433,7 @@ type PutFigureParams struct {
 
 // ListHazardsParams defines parameters for ListHazards.
 type ListHazardsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Bbox west,south,east,north in degrees; west greater than east crosses the antimeridian
@@ -3406,7 +3448,7 @@ type ListHazardsParams struct {
 
 // CreateHazardParams defines parameters for CreateHazard.
 type CreateHazardParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3421,7 +3463,7 @@ type CreateHazardParamsDatum string
 
 // DeleteHazardParams defines parameters for DeleteHazard.
 type DeleteHazardParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3433,7 +3475,7 @@ type DeleteHazardParams struct {
 
 // GetHazardParams defines parameters for GetHazard.
 type GetHazardParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3442,7 +3484,7 @@ type GetHazardParams struct {
 
 // PatchHazardParams defines parameters for PatchHazard.
 type PatchHazardParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3460,7 +3502,7 @@ type PatchHazardParamsDatum string
 
 // PutHazardParams defines parameters for PutHazard.
 type PutHazardParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3481,7 +3523,7 @@ type PutHazardParamsDatum string
 
 // ListIncidentsParams defines parameters for ListIncidents.
 type ListIncidentsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Bbox west,south,east,north in degrees; west greater than east crosses the antimeridian
@@ -3496,7 +3538,7 @@ type ListIncidentsParams struct {
 
 // CreateIncidentParams defines parameters for CreateIncident.
 type CreateIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3511,7 +3553,7 @@ type CreateIncidentParamsDatum string
 
 // DeleteIncidentParams defines parameters for DeleteIncident.
 type DeleteIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3523,7 +3565,7 @@ type DeleteIncidentParams struct {
 
 // GetIncidentParams defines parameters for GetIncident.
 type GetIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3532,7 +3574,7 @@ type GetIncidentParams struct {
 
 // PatchIncidentParams defines parameters for PatchIncident.
 type PatchIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3550,7 +3592,7 @@ type PatchIncidentParamsDatum string
 
 // PutIncidentParams defines parameters for PutIncident.
 type PutIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3571,7 +3613,7 @@ type PutIncidentParamsDatum string
 
 // AssignIncidentParams defines parameters for AssignIncident.
 type AssignIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3580,7 +3622,7 @@ type AssignIncidentParams struct {
 
 // EraseCallerParams defines parameters for EraseCaller.
 type EraseCallerParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3589,7 +3631,7 @@ type EraseCallerParams struct {
 
 // OpenCallerParams defines parameters for OpenCaller.
 type OpenCallerParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3598,7 +3640,7 @@ type OpenCallerParams struct {
 
 // CloseIncidentParams defines parameters for CloseIncident.
 type CloseIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3607,7 +3649,16 @@ type CloseIncidentParams struct {
 
 // ReleaseIncidentParams defines parameters for ReleaseIncident.
 type ReleaseIncidentParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ShareIncidentParams defines parameters for ShareIncident.
+type ShareIncidentParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3616,7 +3667,7 @@ type ReleaseIncidentParams struct {
 
 // SetIncidentStatusParams defines parameters for SetIncidentStatus.
 type SetIncidentStatusParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -3625,7 +3676,7 @@ type SetIncidentStatusParams struct {
 
 // DeleteLayoutParams defines parameters for DeleteLayout.
 type DeleteLayoutParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3640,7 +3691,7 @@ type DeleteLayoutParams struct {
 
 // PutLayoutParams defines parameters for PutLayout.
 type PutLayoutParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3667,7 +3718,7 @@ type GetPolicyParams struct {
 
 // GetPresetParams defines parameters for GetPreset.
 type GetPresetParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3676,7 +3727,7 @@ type GetPresetParams struct {
 
 // DeleteResponseParams defines parameters for DeleteResponse.
 type DeleteResponseParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3691,7 +3742,7 @@ type DeleteResponseParams struct {
 
 // PutResponseParams defines parameters for PutResponse.
 type PutResponseParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3703,7 +3754,7 @@ type PutResponseParams struct {
 
 // GetRouteParams defines parameters for GetRoute.
 type GetRouteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Unit The key of a unit
@@ -3727,7 +3778,7 @@ type GetRouteParams struct {
 
 // ListSheltersParams defines parameters for ListShelters.
 type ListSheltersParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Bbox west,south,east,north in degrees; west greater than east crosses the antimeridian
@@ -3742,7 +3793,7 @@ type ListSheltersParams struct {
 
 // CreateShelterParams defines parameters for CreateShelter.
 type CreateShelterParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3757,7 +3808,7 @@ type CreateShelterParamsDatum string
 
 // DeleteShelterParams defines parameters for DeleteShelter.
 type DeleteShelterParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3769,7 +3820,7 @@ type DeleteShelterParams struct {
 
 // GetShelterParams defines parameters for GetShelter.
 type GetShelterParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3778,7 +3829,7 @@ type GetShelterParams struct {
 
 // PatchShelterParams defines parameters for PatchShelter.
 type PatchShelterParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3796,7 +3847,7 @@ type PatchShelterParamsDatum string
 
 // PutShelterParams defines parameters for PutShelter.
 type PutShelterParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3817,7 +3868,7 @@ type PutShelterParamsDatum string
 
 // ListSitesParams defines parameters for ListSites.
 type ListSitesParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Bbox west,south,east,north in degrees; west greater than east crosses the antimeridian
@@ -3832,7 +3883,7 @@ type ListSitesParams struct {
 
 // CreateSiteParams defines parameters for CreateSite.
 type CreateSiteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3847,7 +3898,7 @@ type CreateSiteParamsDatum string
 
 // DeleteSiteParams defines parameters for DeleteSite.
 type DeleteSiteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3859,7 +3910,7 @@ type DeleteSiteParams struct {
 
 // GetSiteParams defines parameters for GetSite.
 type GetSiteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -3868,7 +3919,7 @@ type GetSiteParams struct {
 
 // PatchSiteParams defines parameters for PatchSite.
 type PatchSiteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3886,7 +3937,7 @@ type PatchSiteParamsDatum string
 
 // PutSiteParams defines parameters for PutSite.
 type PutSiteParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -3907,7 +3958,7 @@ type PutSiteParamsDatum string
 
 // DeleteSituationParams defines parameters for DeleteSituation.
 type DeleteSituationParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Reason Why; it is written in the audit
@@ -3922,7 +3973,7 @@ type DeleteSituationParams struct {
 
 // PutSituationParams defines parameters for PutSituation.
 type PutSituationParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -3934,7 +3985,7 @@ type PutSituationParams struct {
 
 // StreamParams defines parameters for Stream.
 type StreamParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Audience What of the city to hear; without it all that the caller may see
@@ -3970,7 +4021,7 @@ type PatchTokenParams struct {
 
 // ListUnitsParams defines parameters for ListUnits.
 type ListUnitsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Bbox west,south,east,north in degrees; west greater than east crosses the antimeridian
@@ -3985,7 +4036,7 @@ type ListUnitsParams struct {
 
 // CreateUnitParams defines parameters for CreateUnit.
 type CreateUnitParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -4000,7 +4051,7 @@ type CreateUnitParamsDatum string
 
 // NearestUnitsParams defines parameters for NearestUnits.
 type NearestUnitsParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Lon Degrees, WGS 84
@@ -4039,7 +4090,7 @@ type NearestUnitsParamsBy string
 
 // DeleteUnitParams defines parameters for DeleteUnit.
 type DeleteUnitParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfMatch The ETag that the caller saw, or *
@@ -4051,7 +4102,7 @@ type DeleteUnitParams struct {
 
 // GetUnitParams defines parameters for GetUnit.
 type GetUnitParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
@@ -4060,7 +4111,7 @@ type GetUnitParams struct {
 
 // PatchUnitParams defines parameters for PatchUnit.
 type PatchUnitParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -4078,7 +4129,7 @@ type PatchUnitParamsDatum string
 
 // PutUnitParams defines parameters for PutUnit.
 type PutUnitParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Datum Of the positions in the body; they are converted and the original is kept in the property `original`
@@ -4099,7 +4150,7 @@ type PutUnitParamsDatum string
 
 // SetUnitStatusParams defines parameters for SetUnitStatus.
 type SetUnitStatusParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
@@ -4108,7 +4159,7 @@ type SetUnitStatusParams struct {
 
 // OsmandParams defines parameters for Osmand.
 type OsmandParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
 	// Id Key of the unit
@@ -4154,13 +4205,13 @@ type OsmandPostFormdataBody struct {
 
 // OsmandPostParams defines parameters for OsmandPost.
 type OsmandPostParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
 // OsmandByTokenParams defines parameters for OsmandByToken.
 type OsmandByTokenParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
@@ -4173,7 +4224,7 @@ type OsmandPostByTokenFormdataBody struct {
 
 // OsmandPostByTokenParams defines parameters for OsmandPostByToken.
 type OsmandPostByTokenParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
@@ -4185,7 +4236,7 @@ type OwntracksJSONBody struct {
 
 // OwntracksParams defines parameters for Owntracks.
 type OwntracksParams struct {
-	// World Only the live one so far; another is 404
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
@@ -4278,6 +4329,9 @@ type CloseIncidentJSONRequestBody = CloseInput
 
 // ReleaseIncidentJSONRequestBody defines body for ReleaseIncident for application/json ContentType.
 type ReleaseIncidentJSONRequestBody = ReleaseInput
+
+// ShareIncidentJSONRequestBody defines body for ShareIncident for application/json ContentType.
+type ShareIncidentJSONRequestBody = ShareInput
 
 // SetIncidentStatusJSONRequestBody defines body for SetIncidentStatus for application/json ContentType.
 type SetIncidentStatusJSONRequestBody = IncidentStatusInput
@@ -7953,6 +8007,9 @@ type ServerInterface interface {
 	// ReleaseIncident Release units
 	// (POST /api/v1/incidents/{id}/release)
 	ReleaseIncident(ctx echo.Context, id Id, params ReleaseIncidentParams) error
+	// ShareIncident Share an incident with other worlds of the installation
+	// (POST /api/v1/incidents/{id}/share)
+	ShareIncident(ctx echo.Context, id Id, params ShareIncidentParams) error
 	// SetIncidentStatus Change the status of an incident by hand
 	// (POST /api/v1/incidents/{id}/status)
 	SetIncidentStatus(ctx echo.Context, id Id, params SetIncidentStatusParams) error
@@ -8094,6 +8151,9 @@ type ServerInterface interface {
 	// SetUnitStatus Change the status of a unit, or its distress
 	// (POST /api/v1/units/{id}/status)
 	SetUnitStatus(ctx echo.Context, id Id, params SetUnitStatusParams) error
+	// ListWorlds The worlds that the caller may enter
+	// (GET /api/v1/worlds)
+	ListWorlds(ctx echo.Context) error
 	// Osmand A fix in the OsmAnd / Traccar Client form
 	// (GET /feeds/osmand)
 	Osmand(ctx echo.Context, params OsmandParams) error
@@ -9978,6 +10038,48 @@ func (w *ServerInterfaceWrapper) ReleaseIncident(ctx echo.Context) error {
 	return err
 }
 
+// ShareIncident converts echo context to params.
+func (w *ServerInterfaceWrapper) ShareIncident(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShareIncidentParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShareIncident(ctx, id, params)
+	return err
+}
+
 // SetIncidentStatus converts echo context to params.
 func (w *ServerInterfaceWrapper) SetIncidentStatus(ctx echo.Context) error {
 	var err error
@@ -11848,6 +11950,15 @@ func (w *ServerInterfaceWrapper) SetUnitStatus(ctx echo.Context) error {
 	return err
 }
 
+// ListWorlds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWorlds(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWorlds(ctx)
+	return err
+}
+
 // Osmand converts echo context to params.
 func (w *ServerInterfaceWrapper) Osmand(ctx echo.Context) error {
 	var err error
@@ -12120,6 +12231,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/api/v1/incidents/:id", wrapper.PutIncident, options.OperationMiddlewares["putIncident"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/assign", wrapper.AssignIncident, options.OperationMiddlewares["assignIncident"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/release", wrapper.ReleaseIncident, options.OperationMiddlewares["releaseIncident"]...)
+	router.POST(options.BaseURL+"/api/v1/incidents/:id/share", wrapper.ShareIncident, options.OperationMiddlewares["shareIncident"]...)
+	router.GET(options.BaseURL+"/api/v1/worlds", wrapper.ListWorlds, options.OperationMiddlewares["listWorlds"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/close", wrapper.CloseIncident, options.OperationMiddlewares["closeIncident"]...)
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/status", wrapper.SetIncidentStatus, options.OperationMiddlewares["setIncidentStatus"]...)
 	router.DELETE(options.BaseURL+"/api/v1/incidents/:id/caller", wrapper.EraseCaller, options.OperationMiddlewares["eraseCaller"]...)

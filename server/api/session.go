@@ -242,6 +242,7 @@ var accessProblems = []struct {
 	{access.ErrLanguage, http.StatusBadRequest, "language", "language"},
 	{access.ErrPersonRole, http.StatusBadRequest, "role", "role"},
 	{access.ErrScope, http.StatusBadRequest, "scope", "agencies"},
+	{access.ErrWorlds, http.StatusBadRequest, "worlds", "worlds"},
 	{access.ErrNameTaken, http.StatusConflict, "name-taken", "name"},
 	{access.ErrLastAdmin, http.StatusConflict, "last-admin", ""},
 	{access.ErrNoAccount, http.StatusNotFound, "no-account", ""},

@@ -19,7 +19,7 @@ const rotateOverlap = 24 * time.Hour
 const quarantineLasts = 24 * time.Hour
 
 func tokenOf(i access.TokenInfo) Token {
-	t := Token{Id: i.ID, Name: i.Name, Role: i.Role, Creates: i.Creates, Agencies: append([]string{}, i.Agencies...), Shelters: append([]string{}, i.Shelters...),
+	t := Token{Id: i.ID, Name: i.Name, Role: i.Role, Creates: i.Creates, Agencies: append([]string{}, i.Agencies...), Shelters: append([]string{}, i.Shelters...), Worlds: append([]string{}, i.Worlds...),
 		Created: i.Created, Revoked: i.Revoked, Refused: i.Refused, Secrets: i.Secrets,
 		Feed: given(i.Feed), PerSecond: given(i.PerSecond), Bytes: given(i.Bytes), Expires: givenTime(i.Expires), QuarantinedUntil: givenTime(i.Quarantined), Seen: givenTime(i.Seen)}
 	if i.IDs != nil {
@@ -85,7 +85,7 @@ func (a *API) CreateToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	o := access.TokenOptions{Name: form.Name, Role: form.Role, Feed: form.Feed, Creates: form.Creates, Agencies: form.Agencies, Shelters: form.Shelters,
+	o := access.TokenOptions{Name: form.Name, Role: form.Role, Feed: form.Feed, Creates: form.Creates, Agencies: form.Agencies, Shelters: form.Shelters, Worlds: form.Worlds,
 		PerSecond: form.PerSecond, Bytes: form.Bytes}
 	if form.Ids != nil {
 		o.IDs = access.Patterns(append([]string{}, *form.Ids...))
@@ -121,6 +121,7 @@ func (a *API) PatchToken(c echo.Context, id AccessId, p PatchTokenParams) error 
 		put(&o.Creates, form.Creates)
 		put(&o.Agencies, form.Agencies)
 		put(&o.Shelters, form.Shelters)
+		put(&o.Worlds, form.Worlds)
 		put(&o.PerSecond, form.PerSecond)
 		put(&o.Bytes, form.Bytes)
 		if form.Ids != nil {

@@ -179,7 +179,7 @@ func (r *rules) dismiss(d *geo.Draft, incident *geo.Feature, parted []string) {
 	set := map[string]any{"assigned": units}
 	if len(units) == 0 {
 		set["assigned"] = nil
-		if r.followed(incident.Props.Text("status")) {
+		if incident.Props.Text("shared_from") == "" && r.followed(incident.Props.Text("status")) {
 			set["status"] = r.Open
 		}
 	}
@@ -198,7 +198,7 @@ func (r *rules) leave(d *geo.Draft, u *geo.Feature, next string) *geo.Feature {
 func (r *rules) follow(d *geo.Draft, incident, unitStatus string) {
 	f := mustGet(d, incident)
 	next, ok := r.Follows[unitStatus]
-	if !ok || r.final(f) || r.IncidentStatuses[next].Order <= r.IncidentStatuses[f.Props.Text("status")].Order {
+	if !ok || r.final(f) || f.Props.Text("shared_from") != "" || r.IncidentStatuses[next].Order <= r.IncidentStatuses[f.Props.Text("status")].Order {
 		return
 	}
 	r.reach(d, f, next)
@@ -321,6 +321,9 @@ func (r *rules) close(d *geo.Draft, who geo.Principal, args json.RawMessage) (an
 	if r.final(incident) {
 		return answer(incident)
 	}
+	if err := notOurs(incident, "closed"); err != nil {
+		return nil, err
+	}
 	units := incident.Props.Texts("assigned")
 	if err := r.mayLeave(d, units, a.Next); err != nil {
 		return nil, err
@@ -359,6 +362,9 @@ func (r *rules) incidentStatus(d *geo.Draft, who geo.Principal, args json.RawMes
 		return nil, err
 	}
 	if err := checkReason(a.Reason); err != nil {
+		return nil, err
+	}
+	if err := notOurs(incident, "given a status"); err != nil {
 		return nil, err
 	}
 	status, known := r.IncidentStatuses[a.Status]

@@ -134,6 +134,11 @@ func (r *rules) make(d *geo.Draft, who geo.Principal, in *input, name string) (a
 			delete(m, k)
 		}
 	}
+	for _, k := range []string{"shared_with", "shared_from", "shared_key"} {
+		if _, ok := m[k]; ok && in.Kind == geo.Incident {
+			return nil, invalid("properties."+k, "cannot be given at the beginning; use POST /api/v1/incidents/{id}/share")
+		}
+	}
 	f := geo.Feature{Key: in.Key, Kind: in.Kind}
 	f.Sealed = sealInto(m, nil, in.Sealed, true)
 	if errs := r.checkProps(in.Kind, m); len(errs) > 0 {
@@ -350,6 +355,11 @@ func (r *rules) write(d *geo.Draft, who geo.Principal, f *geo.Feature, g geo.Fea
 	if err := r.keepOwned(f, m); err != nil {
 		return nil, err
 	}
+	if g.Fix != f.Fix || !sameShape(g.Shape, f.Shape) {
+		if err := notOurs(f, "moved"); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if g.Props, err = makeProps(m); err != nil {
 		return nil, err
@@ -438,6 +448,11 @@ func (r *rules) remove(d *geo.Draft, who geo.Principal, args json.RawMessage) (a
 	}
 	if units := f.Props.Texts("assigned"); f.Kind == geo.Incident && len(units) > 0 {
 		return nil, refuse(geo.Conflict, "incident-has-units", "%s still has %s; close it or release them first.", f.Key, quoted(units))
+	}
+	if f.Kind == geo.Incident && !r.final(f) {
+		if err := notOurs(f, "deleted"); err != nil {
+			return nil, err
+		}
 	}
 	d.Drop(f.ID)
 	d.Act(geo.Act{Name: "feature.delete", By: who, Subjects: []string{f.Key}})

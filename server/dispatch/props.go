@@ -221,6 +221,12 @@ func (r *rules) owned(f *geo.Feature) map[string]string {
 				m[at] = base + "/status"
 			}
 		}
+		m["shared_with"], m["shared_from"], m["shared_key"] = base+"/share", "", ""
+		if home := f.Props.Text("shared_from"); home != "" {
+			for _, k := range imageMembers {
+				m[k] = "the world " + home
+			}
+		}
 		return m
 	case geo.Hazard:
 		return map[string]string{"active": "PATCH of valid_from and valid_to"}
