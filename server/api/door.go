@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+
+	"rasad/server/access"
 )
 
 const seqHeader = "Rasad-Seq"
@@ -80,6 +82,11 @@ func (a *API) enter(c echo.Context) error {
 		return nil // the router answers 404 or 405
 	}
 	who, err := a.identify(r)
+	if call.action != access.HealthRead {
+		if err := a.paced(who); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -94,8 +101,15 @@ func (a *API) enter(c echo.Context) error {
 	if err := invalids(call.check(q)); err != nil {
 		return err
 	}
-	if err := a.worldNamed(who, q.Get("world")); err != nil {
+	if err := rightWorld(q.Get("world")); err != nil {
 		return err
+	}
+	return nil
+}
+
+func rightWorld(name string) error {
+	if name != "" && name != "live" {
+		return problem(http.StatusNotFound, "no-world", fmt.Sprintf("there is no world %q", clip(name)), FieldError{"world", "only live exists"})
 	}
 	return nil
 }

@@ -233,6 +233,9 @@ func (a *API) NearestUnits(c echo.Context, _ NearestUnitsParams) error {
 
 func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	who, err := a.identify(r)
+	if err := a.paced(who); err != nil {
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -243,7 +246,7 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	if err := invalids(errs); err != nil {
 		return err
 	}
-	if err := a.worldNamed(who, world); err != nil {
+	if err := rightWorld(world); err != nil {
 		return err
 	}
 	if see := a.seerOf(who); !see.Everything(geo.Unit) {

@@ -172,6 +172,7 @@ func (b *begin) resolve(p StreamParams) error {
 const (
 	closeSignIn  = 4401
 	closeDenied  = 4403
+	sessionMax   = 64              // sockets of one session
 	turningMax   = 256             // who are told why at once; more get a status and no reason
 	touchEvery   = 1 * time.Minute // a socket is a sign of life of its session
 	overWithin   = 800 * time.Millisecond
@@ -236,9 +237,8 @@ func (s *sockets) upgrade(c echo.Context) (*websocket.Conn, error) {
 // watch closes the socket when what its caller came in by is over. It is called before
 // the first frame is written.
 func (s *sockets) watch(k *socket) {
-	who := k.who
-	id := who.Session + "/" + who.Token
-	if id == "/" {
+	who, id := k.who, guardOf(k.who)
+	if id == "" {
 		return // nobody, or a part of this program
 	}
 	k.guarded = id
@@ -251,6 +251,14 @@ func (s *sockets) watch(k *socket) {
 		go s.stand(id, g, who)
 	}
 	g.sockets[k] = struct{}{}
+}
+
+// guardOf names what somebody came in by; empty: by nothing.
+func guardOf(who access.Principal) string {
+	if who.Session == "" && who.Token == "" {
+		return ""
+	}
+	return who.Session + "/" + who.Token
 }
 
 // stand waits for the end of a session or token.
@@ -373,6 +381,10 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	case len(s.open)+s.making >= s.max:
 		s.mu.Unlock()
 		return s.refuse("busy", problem(http.StatusServiceUnavailable, "busy", fmt.Sprintf("the limit of %d open streams is reached; come back later", s.max)))
+	}
+	if g := s.guards[guardOf(b.who)]; g != nil && b.who.Session != "" && len(g.sockets) >= sessionMax {
+		s.mu.Unlock()
+		return s.refuse("busy", problem(http.StatusTooManyRequests, access.RateLimited, fmt.Sprintf("the limit of %d open streams of one session is reached", sessionMax)))
 	}
 	s.making++
 	s.wg.Add(1) // while close cannot be waiting yet
