@@ -1,6 +1,6 @@
 // What the end-to-end tests share: a real server on a port of its own, a real
 // Chromium, and a place for screenshots.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,10 +11,36 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const shots = process.env.RASAD_SHOTS ?? join(root, 'build/shots');
 mkdirSync(shots, { recursive: true });
 
-/** Starts `rasad serve` and waits until it is ready. */
-export async function startServer({ data, args = [], listen = '127.0.0.1:0', env = {} } = {}) {
+/** Makes a token as an operator does: before the first start or while the server runs. */
+export function tokenOf(data, role, ...flags) {
+  return execFileSync(join(root, 'bin/rasad'), ['token', '--data', data, '--role', role, '--name', `e2e ${role}`, ...flags], { encoding: 'utf8' }).trim();
+}
+
+/** What this process proves who it is with, by data folder and by address: a token for calls, a cookie for pages. */
+const proofs = new Map();
+const proofOf = (address) => proofs.get(new URL(address).origin);
+
+/** Headers of a call made by a program. */
+export const bearer = (base) => ({ authorization: `Bearer ${proofOf(base).token}` });
+
+/** Makes the first account by the one-time link, as the person does who started the server; returns the session's cookie. */
+export async function setUp(link) {
+  const { origin, hash } = new URL(link);
+  const res = await fetch(`${origin}/api/v1/setup`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token: hash.slice(1), name: 'e2e', password: 'a horse that nobody rides', display_name: 'E2E', language: 'en' }),
+  });
+  if (!res.ok) throw new Error(`set up: ${res.status} ${await res.text()}`);
+  const [name, value] = res.headers.getSetCookie()[0].split(';')[0].split(/=(.*)/s);
+  return { name, value };
+}
+
+/** Starts `rasad serve`, waits until it is ready, and comes in: on the first start of a folder by its one-time link. */
+export async function startServer({ data, args = [], listen = '127.0.0.1:0', env = {}, bin = 'bin/rasad' } = {}) {
   const dir = data ?? mkdtempSync(join(tmpdir(), 'rasad-e2e-'));
-  const child = spawn(join(root, 'bin/rasad'), ['serve', '--listen', listen, '--data', dir, ...args], {
+  const proof = proofs.get(dir) ?? { token: tokenOf(dir, 'supervisor') };
+  const child = spawn(join(root, bin), ['serve', '--listen', listen, '--data', dir, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -25,9 +51,15 @@ export async function startServer({ data, args = [], listen = '127.0.0.1:0', env
   const exited = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
   const base = await until('the address', () => out.match(/http:\/\/[^/\s]+/)?.[0], 30_000, () => log);
   await until('readiness', async () => (await fetch(`${base}/readyz`).catch(() => null))?.status === 200, 30_000, () => log);
+  const link = out.match(/http\S+\/setup#\S+/)?.[0];
+  if (link) proof.cookie = await setUp(link);
+  proofs.set(dir, proof);
+  proofs.set(new URL(base).origin, proof);
   return {
     base,
     dir,
+    token: proof.token,
+    cookie: proof.cookie,
     pid: child.pid,
     log: () => log,
     exited,
@@ -61,9 +93,10 @@ export async function startBrowser() {
   });
 }
 
-/** Opens a page and collects everything that must not happen on it. */
-export async function openPage(browser, url, { width = 1920, height = 1080, ...context } = {}) {
+/** Opens a page as the person who set the server up, or as `cookie` says (null: nobody), and collects what must not happen. */
+export async function openPage(browser, url, { width = 1920, height = 1080, cookie = proofOf(url)?.cookie, ...context } = {}) {
   const ctx = await browser.newContext({ viewport: { width, height }, ...context });
+  if (cookie) await ctx.addCookies([{ ...cookie, url: new URL(url).origin, httpOnly: true, sameSite: 'Strict' }]);
   const page = await ctx.newPage();
   const bad = [];
   const host = new URL(url).host;
@@ -81,7 +114,7 @@ export async function openPage(browser, url, { width = 1920, height = 1080, ...c
 export async function call(base, method, path, body, headers = {}) {
   const res = await fetch(base + path, {
     method,
-    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    headers: { ...bearer(base), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await res.text();

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { call, jsonStream, openPage, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
+import { bearer, call, jsonStream, openPage, point, root, shots, startBrowser, startServer, tokenOf, until } from './lib.mjs';
 
 const run = promisify(execFile);
 let browser;
@@ -85,7 +85,7 @@ test('a phone moves a unit on the map by curl, and a JSON client sees the frame'
   await isLive(desk.page);
   const stream = await jsonStream(desk.page, '', 'PHONE-1');
   await until('a keyframe', async () => (await stream.first())?.base === 0);
-  const { stdout } = await run('curl', ['-sS', '-w', ' %{http_code}', `${server.base}/feeds/osmand?id=PHONE-1&lat=39.7403&lon=-75.5500&speed=10&bearing=182&accuracy=8`]);
+  const { stdout } = await run('curl', ['-sS', '-w', ' %{http_code}', `${server.base}/feeds/osmand/${tokenOf(server.dir, 'feed', '--moves', 'PHONE-*')}?id=PHONE-1&lat=39.7403&lon=-75.5500&speed=10&bearing=182&accuracy=8`]);
   assert.match(stdout, /"accepted":\s*true.* 200$/s);
   const row = await until('the move', async () => (await stream.moves()).find((m) => m[2] === 39.7403));
   assert.deepEqual(row.slice(0, 5), ['PHONE-1', -75.55, 39.7403, 182, 5.1]);
@@ -159,7 +159,7 @@ test('a silent feed makes a screen say PARTIAL and its name, and its return LIVE
   let lat = 39.74;
   await until('the word LIVE', async () => {
     lat += 0.00001;
-    await fetch(`${mine.base}/feeds/osmand?id=P1&lat=${lat.toFixed(6)}&lon=-75.55`);
+    await fetch(`${mine.base}/feeds/osmand?id=P1&lat=${lat.toFixed(6)}&lon=-75.55`, { headers: bearer(mine.base) });
     return wall.page.evaluate(() => document.documentElement.dataset.state === 'LIVE');
   });
   assert.deepEqual(wall.bad, []);

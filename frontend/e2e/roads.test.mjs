@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { call, openPage, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
+import { bearer, call, openPage, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
 
 // South of the Christina River in Wilmington. E1 stands north of it, a short way over the bridge of South Market Street; E2
 // stands on the incident's side and is farther. Only E1 has advanced life support.
@@ -25,7 +25,7 @@ before(async () => {
   }
   await call(server.base, 'PUT', '/api/v1/incidents/BRIDGE', point(...place, { name: 'South Market Street 400', type: 'structure_fire', priority: '1' }));
   // Radios that stand still go on reporting.
-  const report = () => Promise.all(Object.entries(units).map(([id, { at }]) => fetch(`${server.base}/feeds/osmand?id=${id}&lat=${at[1]}&lon=${at[0]}&speed=0`)));
+  const report = () => Promise.all(Object.entries(units).map(([id, { at }]) => fetch(`${server.base}/feeds/osmand?id=${id}&lat=${at[1]}&lon=${at[0]}&speed=0`, { headers: bearer(server.base) })));
   beat = setInterval(() => void report().catch(() => undefined), 5000);
 });
 after(async () => {
@@ -105,7 +105,7 @@ test('closing the bridge re-ranks the list, sends the way round and costs covera
   await page.keyboard.press('v');
   await page.getByTestId('coverage').getByRole('button', { name: /Advanced life support/ }).click();
   const covered = await until('the share', async () => share(page).catch(() => 0));
-  const tile = await fetch(`${server.base}/api/v1/coverage/12/1188/1554.png?capability=als&seconds=480`);
+  const tile = await fetch(`${server.base}/api/v1/coverage/12/1188/1554.png?capability=als&seconds=480`, { headers: bearer(server.base) });
   assert.equal(tile.headers.get('content-type'), 'image/png');
 
   // Draw along the bridge with the mouse: B, two clicks, Enter.

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openPage, root, startBrowser, startServer, until } from './lib.mjs';
+import { bearer, openPage, root, startBrowser, startServer, until } from './lib.mjs';
 
 const minutes = Number(process.argv[2] ?? 8);
 const args = ['--city', join(root, 'build/city')];
@@ -18,7 +18,7 @@ const residentMB = (pid) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').m
 
 let server = await startServer({ args });
 const listen = new URL(server.base).host;
-const simulate = () => spawn(join(root, 'bin/rasad'), ['simulate', '--server', server.base, '--units', '1000', '--hz', '1'], { stdio: 'ignore' });
+const simulate = () => spawn(join(root, 'bin/rasad'), ['simulate', '--server', server.base, '--token', server.token, '--units', '1000', '--hz', '1'], { stdio: 'ignore' });
 let crews = simulate();
 const browser = await startBrowser();
 let failed = 0;
@@ -27,7 +27,7 @@ try {
   const state = () => page.evaluate(() => document.documentElement.dataset.state);
   const settled = () => until('LIVE and the server\'s world', async () => {
     if ((await state()) !== 'LIVE') return false;
-    const { body } = { body: await (await fetch(`${server.base}/api/v1/features?limit=1`)).headers.get('rasad-seq') };
+    const { body } = { body: await (await fetch(`${server.base}/api/v1/features?limit=1`, { headers: bearer(server.base) })).headers.get('rasad-seq') };
     return (await page.evaluate(() => window.__rasad.seq())) + 40 >= Number(body);
   }, 60_000);
   await settled();
