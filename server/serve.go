@@ -390,7 +390,7 @@ func (s *server) beat(ctx context.Context) {
 	defer t.Stop()
 	for {
 		st := s.seq.Status()
-		s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load()})
+		s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load(), Exercise: soak.exercise})
 		select {
 		case <-ctx.Done():
 			return

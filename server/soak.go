@@ -13,4 +13,7 @@ import (
 var soak struct {
 	rules func(map[string]geo.Rule)
 	run   func(ctx context.Context, s *server) error
+	// exercise puts the mark EXERCISE on every screen, so that it can be looked at
+	// before there are exercises.
+	exercise bool
 }

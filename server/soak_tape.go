@@ -16,6 +16,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,7 @@ import (
 func init() {
 	soak.rules = func(rules map[string]geo.Rule) { rules[tapeRule] = playTape }
 	soak.run = runTape
+	soak.exercise = os.Getenv("RASAD_SOAK_EXERCISE") == "1"
 }
 
 const (
@@ -124,19 +126,26 @@ func runTape(ctx context.Context, s *server) error {
 		return nil
 	}
 	speed, err := strconv.ParseFloat(os.Getenv("RASAD_SOAK_PLAY"), 64)
-	if err != nil || !(speed > 0 && speed <= streams.SpeedMax) {
-		return fmt.Errorf("RASAD_SOAK_PLAY=%s: a speed above 0 and up to %d", os.Getenv("RASAD_SOAK_PLAY"), streams.SpeedMax)
+	if err != nil || !(speed >= 0 && speed <= streams.SpeedMax) {
+		return fmt.Errorf("RASAD_SOAK_PLAY=%s: a speed of 0 to %d", os.Getenv("RASAD_SOAK_PLAY"), streams.SpeedMax)
 	}
 	journal, _, _, err := streams.OpenJournal(ctx, streams.JournalOptions{Dir: dir, Log: s.log, ScrubRate: -1})
 	if err != nil {
 		return fmt.Errorf("open the tape: %w", err)
 	}
 	defer journal.Close()
-	t := &tape{s: s, keys: map[geo.ID]string{}, speed: speed, skipped: map[geo.Kind]bool{geo.Feed: true}}
+	t := &tape{s: s, keys: map[geo.ID]string{}, speed: cmp.Or(speed, 1), skipped: map[geo.Kind]bool{geo.Feed: true}}
 	if s.reach != nil { // which measures the coverage itself
 		t.skipped[geo.Coverage], t.skipped[geo.Void] = true, true
 	}
 	where := filepath.Join(s.config.Data, "tape.json")
+	if text := os.Getenv("RASAD_SOAK_AT"); text != "" {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return fmt.Errorf("RASAD_SOAK_AT: %w", err)
+		}
+		t.at = geo.Millis(at.UnixMilli())
+	}
 	if b, err := os.ReadFile(where); err == nil {
 		if err := json.Unmarshal(b, &t.at); err != nil {
 			return fmt.Errorf("read %s: %w", where, err)
@@ -147,6 +156,9 @@ func runTape(ctx context.Context, s *server) error {
 	player, err := streams.NewPlayer(journal, t.at, speed)
 	if err != nil {
 		return err
+	}
+	if speed == 0 {
+		return t.hold(ctx, player)
 	}
 	s.log.Info("a tape is played", "from", stampMillis(t.at), "to", stampMillis(last), "speed", speed)
 	saved := time.Now()
@@ -175,6 +187,49 @@ func runTape(ctx context.Context, s *server) error {
 			if err := os.Rename(where+".tmp", where); err != nil { // whole, also after a kill
 				return err
 			}
+		}
+	}
+}
+
+// holdFixes and holdAll are how often a moment that is held is said anew: units before
+// their age is seen, the rest before a minute is.
+const holdFixes, holdAll = time.Second, 20 * time.Second
+
+// hold keeps the world as it was at one moment, and as old.
+func (t *tape) hold(ctx context.Context, p *streams.Player) error {
+	f, err := p.Next(ctx)
+	if err != nil {
+		return err
+	}
+	t.zero = f.Status.Tick
+	units := *f
+	units.Base, units.Put, units.Move = f.Seq, nil, nil
+	for _, x := range f.Put {
+		if x.Kind == geo.Unit && x.Fix.Placed() {
+			units.Move = append(units.Move, geo.Move{ID: x.ID, Fix: x.Fix})
+		}
+	}
+	t.s.log.Info("a moment of a tape is held", "at", stampMillis(t.zero))
+	again := *f
+	again.Base = f.Seq // what somebody adds meanwhile stays
+	tick := time.NewTicker(holdFixes)
+	defer tick.Stop()
+	next := f
+	for said := time.Now(); ; {
+		t.begun = time.Now()
+		part := &units
+		if next != nil {
+			part, next = next, nil
+		} else if time.Since(said) >= holdAll {
+			said, part = time.Now(), &again
+		}
+		if err := t.play(ctx, part); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
 		}
 	}
 }

@@ -76,3 +76,44 @@ func TestATapeIsPlayed(t *testing.T) {
 		t.Errorf("after the restart: %d incidents, %d fresh units", n, fresh)
 	}
 }
+
+// A moment that is held grows no older, and nothing in it changes.
+func TestAMomentIsHeld(t *testing.T) {
+	from := time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC)
+	o := options(t, "ir", history.Options{From: from, To: from.Add(30 * time.Minute), BadNight: from.Add(10 * time.Minute), Seed: 5})
+	reel, data := t.TempDir(), t.TempDir()
+	if _, err := recordHistory(t.Context(), o, reel, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("RASAD_SOAK_TAPE", reel)
+	t.Setenv("RASAD_SOAK_PLAY", "0")
+	t.Setenv("RASAD_SOAK_AT", from.Add(19*time.Minute).Format(time.RFC3339))
+	r := serving(t, data)
+	look := func() (ages map[string]time.Duration, n int) {
+		ages = map[string]time.Duration{}
+		list := r.call("GET", "/api/v1/features?kind=unit&limit=1000", "", 200)["features"].([]any)
+		now := time.Now()
+		for _, f := range list {
+			f := f.(map[string]any)
+			fix := f["properties"].(map[string]any)["fix"].(map[string]any)
+			at, err := time.Parse(time.RFC3339, fix["time"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ages[f["id"].(string)] = now.Sub(at)
+		}
+		return ages, len(list)
+	}
+	time.Sleep(3 * time.Second)
+	before, n := look()
+	time.Sleep(4 * time.Second)
+	after, _ := look()
+	if n != 60 {
+		t.Fatalf("%d units, want 60", n)
+	}
+	for id, age := range before {
+		if grown := after[id] - age; grown > 3*time.Second || age > 70*time.Second {
+			t.Errorf("%s is %s old, and %s older after 4 s", id, age, grown)
+		}
+	}
+}
