@@ -107,6 +107,10 @@ func (u *Unfit) Error() string { return u.Reason }
 // Deps is all that the door needs. World, Sequencer, Audiences, Gate, Sealer, Preset,
 // Log and Metrics must be there.
 type Deps struct {
+	// Name is that of the world in calls, streams and the record; empty: access.Home.
+	Name string
+	// Title is what people call it; empty: the name of the city, or that of the world.
+	Title     string
 	World     *geo.World
 	Sequencer Sequencer
 	Audiences *Audiences
@@ -186,6 +190,8 @@ type API struct {
 	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
 	feeds   map[string]*Feed
 	screens *screens
+	// neighbours are the worlds of the installation, this one among them.
+	neighbours []*API
 	// Header values, made once.
 	embedPolicy, hsts []string
 	sockets           *sockets
@@ -207,6 +213,10 @@ func New(d Deps) (*API, error) {
 	a := &API{
 		Deps: d, spec: s, cross: http.NewCrossOriginProtection(), metrics: newMetrics(d.Metrics),
 		feeds: map[string]*Feed{}, speeds: map[string]float64{}, stale: newStaleness(d.Preset), facts: factsOf(d.Preset), pace: newPace(),
+	}
+	a.neighbours = []*API{a}
+	if a.Name == "" {
+		a.Name = access.Home
 	}
 	for _, o := range d.Origins {
 		if err := a.cross.AddTrustedOrigin(o); err != nil {

@@ -101,15 +101,8 @@ func (a *API) enter(c echo.Context) error {
 	if err := invalids(call.check(q)); err != nil {
 		return err
 	}
-	if err := rightWorld(q.Get("world")); err != nil {
+	if err := a.worldNamed(who, q.Get("world")); err != nil {
 		return err
-	}
-	return nil
-}
-
-func rightWorld(name string) error {
-	if name != "" && name != "live" {
-		return problem(http.StatusNotFound, "no-world", fmt.Sprintf("there is no world %q", clip(name)), FieldError{"world", "only live exists"})
 	}
 	return nil
 }

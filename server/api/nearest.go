@@ -246,7 +246,7 @@ func (a *API) answerNearest(w http.ResponseWriter, r *http.Request) error {
 	if err := invalids(errs); err != nil {
 		return err
 	}
-	if err := rightWorld(world); err != nil {
+	if err := a.worldNamed(who, world); err != nil {
 		return err
 	}
 	if see := a.seerOf(who); !see.Everything(geo.Unit) {
