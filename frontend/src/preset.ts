@@ -75,10 +75,13 @@ export type ShelterStatus = Coded & Readonly<{ token: string; shape: string; adm
 /** A kind of fixed place. */
 export type SiteKind = Coded & Readonly<{ icon: string; sensitive: boolean }>;
 /** An organisation. */
-export type Agency = Coded & Readonly<{ short: Label; icon: string; /** The number that the public calls; absent where there is none. */ phone?: string }>;
+export type Agency = Coded & Readonly<{ short: Label; icon: string; }>;
 
 /** A number that the city has words for: dead, evacuated, without power. */
 export type FigureKind = Coded & Readonly<{ unit: Label; definition: Label }>;
+
+/** A number that the public calls. */
+export type EmergencyNumber = Readonly<{ number: string; label: Label; agency: string }>;
 
 /** What share of a city should be reached, by whom and how soon. */
 export type CoverageStandards = Readonly<{
@@ -112,6 +115,7 @@ export type Preset = Readonly<{
   shelter_kinds: readonly ShelterKind[];
   shelter_statuses: readonly ShelterStatus[];
   site_kinds: readonly SiteKind[];
+  emergency_numbers?: readonly EmergencyNumber[];
   /** In the order to show them; absent on a server of before figures. */
   figures?: readonly FigureKind[];
   /** Absent on a server of before roads. */

@@ -36,10 +36,10 @@ out vec4 color;
 void main() {
   bool preview = dashed > 0.5;
   float d = abs(at.y);
-  float line = 1.0 - smoothstep(0.5, 1.2, d - (preview ? 0.6 : 0.0));
-  float edge = (1.0 - smoothstep(1.4, 2.6, d)) * 0.5;
+  float line = 1.0 - smoothstep(0.4, 1.1, d - (preview ? 0.7 : 0.0));
+  float edge = (1.0 - smoothstep(1.4, 2.6, d)) * (preview ? 0.5 : 0.3);
   if (preview) line *= step(mod(at.x, 10.0), 6.0);
-  float a = max(line * (preview ? 1.0 : 0.75), edge);
+  float a = max(line * (preview ? 1.0 : 0.42), edge);
   if (a < 0.01) discard;
   color = vec4(mix(casing, preview ? ghost : ink, line) * a, a);
 }`;

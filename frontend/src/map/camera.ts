@@ -5,7 +5,7 @@ import type { LngLat } from "../world/feature";
 export type Bounds = readonly [west: number, south: number, east: number, north: number];
 
 /** Whether the view looks after itself. */
-export type CameraState = Readonly<{ following: boolean }>;
+export type CameraState = Readonly<{ following: boolean; /** A person moved it by hand just now. */ gesture: boolean }>;
 
 /** One incident alone is shown with its quarter around. */
 const incidentZoomMost = 14;
@@ -37,7 +37,9 @@ export class Camera {
     this.#incidents = incidents;
     for (const gesture of ["dragstart", "zoomstart", "rotatestart", "pitchstart"] as const) {
       map.on(gesture, (event) => {
-        if ("originalEvent" in event && event.originalEvent) this.follow(false);
+        if (!("originalEvent" in event) || !event.originalEvent) return;
+        this.follow(false);
+        this.#tell(true);
       });
     }
   }
@@ -57,7 +59,11 @@ export class Camera {
     if (on === this.#following) return;
     this.#following = on;
     clearTimeout(this.#timer);
-    for (const listener of this.#listeners) listener({ following: on });
+    this.#tell(false);
+  }
+
+  #tell(gesture: boolean): void {
+    for (const listener of this.#listeners) listener({ following: this.#following, gesture });
   }
 
   /** Says which incidents there are. The same set moves nothing, however it was changed inside. */

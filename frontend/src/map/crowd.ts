@@ -2,7 +2,17 @@ import type { Language } from "../preset";
 import { tier, type UnitLayer } from "./units";
 
 /** A point of the crowd layer: units that are counted instead of drawn. */
-export type Cluster = Readonly<{ x: number; y: number; icon: string; text: string }>;
+export type Cluster = Readonly<{
+  x: number;
+  y: number;
+  icon: string;
+  text: string;
+  /** None of its units works: it stands back. */
+  quiet: boolean;
+}>;
+
+/** Units of one place, before it is known how they are shown. */
+type Crowd = { x: number; y: number; members: number[] };
 
 /** What is laid out, and how. */
 export type CrowdOptions = Readonly<{
@@ -21,7 +31,11 @@ export type CrowdOptions = Readonly<{
   incidents: readonly Readonly<{ x: number; y: number; size: number }>[];
 }>;
 
-const cellPixels = 72;
+const cellPixels = 84;
+/** Rings that would touch are one: half of the larger ring and of the smaller one. */
+const mergePixels = 34;
+/** Between the symbol of an incident and a ring. */
+const ringGap = 17;
 /** Two units side by side are easier to read than a ring with a 2 in it. */
 const clusterLeast = 3;
 /** Symbols closer than this lie on one another. */
@@ -57,15 +71,52 @@ export function layOutCrowd(units: UnitLayer, o: CrowdOptions): Cluster[] {
     visible.push(i);
     if (units.tier[i]! >= tier.busy) busy++;
   }
-  const clusters: Cluster[] = [];
-  let drawn = visible;
+  const crowds: Crowd[] = [];
+  let drawn: readonly number[] = visible;
   if (visible.length > o.separateMax) {
     const upTo = busy > o.separateMax ? tier.busy : tier.available;
-    drawn = countByCell(units, o, visible, upTo, clusters);
+    drawn = countByCell(units, o, visible, upTo, crowds);
   }
-  layOutHeaps(units, o, layOutWreaths(units, o, drawn), clusters);
+  layOutHeaps(units, o, layOutWreaths(units, o, drawn), crowds);
   units.layoutChanged();
-  return clusters;
+  const merged = mergeCrowds(crowds, o);
+  standAside(merged, o);
+  return merged.map((crowd) => cluster(units, o, crowd));
+}
+
+/** Mercator units of a pixel at scale 1, at the last whole zoom: what is judged by it changes only with a whole step. */
+function steadyPixel(o: CrowdOptions): number {
+  return o.scale / 2 ** Math.floor(Math.log2(o.pixelsPerUnit));
+}
+
+/** Makes one crowd of those whose rings would touch, the larger one staying where it is. */
+function mergeCrowds(crowds: readonly Crowd[], o: CrowdOptions): Crowd[] {
+  const near = mergePixels * steadyPixel(o);
+  const merged: Crowd[] = [];
+  for (const crowd of [...crowds].sort((a, b) => b.members.length - a.members.length || a.x - b.x)) {
+    const host = merged.find(({ x, y }) => Math.hypot(x - crowd.x, y - crowd.y) < near);
+    if (host) host.members.push(...crowd.members);
+    else merged.push(crowd);
+  }
+  return merged;
+}
+
+/** A ring never hides an incident: it steps aside, away from it. */
+function standAside(crowds: readonly Crowd[], o: CrowdOptions): void {
+  const pixel = o.scale / o.pixelsPerUnit;
+  for (const crowd of crowds) {
+    for (const incident of o.incidents) {
+      const least = (incident.size / 2 + ringGap) * pixel;
+      const dx = crowd.x - incident.x;
+      const dy = crowd.y - incident.y;
+      const far = Math.hypot(dx, dy);
+      if (far >= least) continue;
+      // Straight above when they share one place: the name of the incident stands below.
+      const [ux, uy] = far > pixel ? [dx / far, dy / far] : [0, -1];
+      crowd.x = incident.x + ux * least;
+      crowd.y = incident.y + uy * least;
+    }
+  }
 }
 
 /** Counts units up to a tier by cells of the world, so that clusters stand still while the map is moved. */
@@ -74,10 +125,10 @@ function countByCell(
   o: CrowdOptions,
   visible: readonly number[],
   upTo: number,
-  clusters: Cluster[],
+  crowds: Crowd[],
 ): number[] {
   // Cells double with the zoom, so that a small step of it changes nothing.
-  const size = (cellPixels * o.scale) / 2 ** Math.floor(Math.log2(o.pixelsPerUnit));
+  const size = cellPixels * steadyPixel(o);
   const cells = new Map<string, number[]>();
   const drawn: number[] = [];
   for (const i of visible) {
@@ -93,7 +144,7 @@ function countByCell(
   }
   for (const members of cells.values()) {
     if (members.length < clusterLeast) drawn.push(...members);
-    else clusters.push(cluster(units, o, members));
+    else crowds.push(crowdOf(units, members));
   }
   return drawn;
 }
@@ -148,7 +199,7 @@ function layOutWreaths(units: UnitLayer, o: CrowdOptions, drawn: readonly number
 }
 
 /** Lays units that stand on one spot out around it. */
-function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[], clusters: Cluster[]): void {
+function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[], crowds: Crowd[]): void {
   const touch = (touchPixels * o.scale) / o.pixelsPerUnit;
   const cells = new Map<string, number[]>();
   const standing = drawn.filter((i) => !(units.speedOf(i) > standingMps));
@@ -180,7 +231,7 @@ function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[]
     heap.sort((a, b) => units.ids[a]! - units.ids[b]!);
     if (heap.length > flowerMost) {
       const counted = heap.filter((j) => units.tier[j]! < tier.distress && units.ids[j] !== o.selected);
-      if (counted.length >= clusterLeast) clusters.push(cluster(units, o, counted));
+      if (counted.length >= clusterLeast) crowds.push(crowdOf(units, counted));
       // Whom nobody may miss stands around the number.
       const alone = heap.filter((j) => !units.hidden[j]);
       alone.forEach((j, n) => {
@@ -198,24 +249,29 @@ function layOutHeaps(units: UnitLayer, o: CrowdOptions, drawn: readonly number[]
   }
 }
 
-function cluster(units: UnitLayer, o: CrowdOptions, members: readonly number[]): Cluster {
+/** Hides the units of a crowd and says where it stands. */
+function crowdOf(units: UnitLayer, members: readonly number[]): Crowd {
   let x = 0;
   let y = 0;
-  const tokens = new Map<string, number>();
   for (const i of members) {
     units.hidden[i] = 1;
     const [mx, my] = units.fixed(i);
     x += mx / members.length;
     y += my / members.length;
-    const token = units.tokenOf(i);
-    tokens.set(token, (tokens.get(token) ?? 0) + 1);
   }
+  return { x, y, members: [...members] };
+}
+
+function cluster(units: UnitLayer, o: CrowdOptions, { x, y, members }: Crowd): Cluster {
+  const tokens = new Map<string, number>();
+  for (const i of members) tokens.set(units.tokenOf(i), (tokens.get(units.tokenOf(i)) ?? 0) + 1);
   // Twelfths are as fine as an eye sees, and keep the number of different pictures small.
   const shares = [...tokens]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([token, n]) => `${token}:${coarse(n, members.length)}`)
     .join(",");
-  return { x, y, icon: `donut|${shares}`, text: numbers(o.language).format(members.length) };
+  const quiet = members.every((i) => units.tier[i]! < tier.busy);
+  return { x, y, icon: `donut|${shares}`, text: numbers(o.language).format(members.length), quiet };
 }
 
 /** The share of n in a total, in steps of a twelfth, scaled so that the size class of the total survives. */

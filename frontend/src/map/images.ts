@@ -225,34 +225,35 @@ function closure(maker: ImageMaker, closed: boolean): Picture {
   });
 }
 
-/** A ring of the statuses of the units in a cluster, with room for their number. */
+/**
+ * A ring of the statuses of the units in a cluster, with room for their number. Units that wait are a thin line, those
+ * that work a thick one: a city in which nothing happens is quiet to look at, however many units it has.
+ */
 function donut(maker: ImageMaker, shares: string): Picture {
-  const { palette } = maker;
+  const { palette, preset } = maker;
+  const working = new Set(preset.statuses.filter((status) => status.busy).map((status) => status.token));
   const parts = shares.split(",").map((part) => {
     const [token = "", count = "0"] = part.split(":");
-    return { token, count: Number(count) };
+    return { token, count: Number(count), working: working.has(token) };
   });
   const total = parts.reduce((sum, part) => sum + part.count, 0);
-  const size = total > 99 ? 40 : total > 19 ? 34 : 28;
-  const outer = size + 6;
+  const size = total > 99 ? 36 : total > 19 ? 31 : 26;
+  const outer = size + 8;
   return picture(maker, outer, (ctx) => {
     const mid = outer / 2;
     const radius = size / 2 - 2;
     ctx.beginPath();
-    ctx.arc(mid, mid, radius + 3.5, 0, 7);
-    ctx.fillStyle = palette.color("symbol-casing");
-    ctx.fill();
-    ctx.beginPath();
-    ctx.arc(mid, mid, radius, 0, 7);
+    ctx.arc(mid, mid, radius + 2.5, 0, 7);
     ctx.fillStyle = palette.color("cluster-plate");
     ctx.fill();
-    ctx.lineWidth = 4;
     let angle = -Math.PI / 2;
     for (const part of parts) {
       const next = angle + (part.count / total) * 2 * Math.PI;
       ctx.beginPath();
       ctx.arc(mid, mid, radius, angle, next);
       ctx.strokeStyle = palette.color(part.token);
+      ctx.lineWidth = part.working ? 5 : 1.6;
+      ctx.globalAlpha = part.working ? 1 : 0.75;
       ctx.stroke();
       angle = next;
     }

@@ -40,6 +40,8 @@ export const source = {
   routes: "routes",
   draft: "draft",
   selection: "selection",
+  /** Incidents that nobody has acknowledged. */
+  fresh: "fresh",
   clusters: "clusters",
   callsigns: "callsigns",
 } as const;
@@ -391,7 +393,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
         "text-max-width": 9,
       },
       filter: [">=", ["zoom"], ["get", "from"]],
-      paint: { ...halo, "text-color": color("map-place-minor"), "icon-opacity": 0.92 },
+      paint: { ...halo, "text-color": color("map-place-minor"), "icon-opacity": ["interpolate", ["linear"], ["zoom"], 12, 0.55, 14.5, 0.95] },
     },
     {
       ...{ id: "shelters", type: "symbol", source: source.shelters, minzoom: 11.5 },
@@ -424,7 +426,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
         "text-allow-overlap": true,
         "text-ignore-placement": true,
       },
-      paint: { "text-color": color("cluster-text") },
+      paint: { "text-color": ["case", ["boolean", ["get", "quiet"], false], color("text-muted"), color("cluster-text")] },
     },
     // Assignments and units are drawn here: a number never covers a unit that is drawn by itself.
     callsigns(aboveUnits, false),
@@ -446,24 +448,43 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       },
       paint: halo,
     },
+    // Names lie under the signs and go around them: a sign is never hidden by a name, nor a name by a sign.
+    {
+      ...{ id: "incident-labels", type: "symbol", source: source.incidents },
+      layout: {
+        ...shown(layers.incidents),
+        "symbol-sort-key": ["-", 0, ["get", "order"]],
+        "text-field": ["get", "text"],
+        "text-font": bold,
+        "text-size": ["case", [">=", ["get", "rank"], 3], 16.5 * t, 15 * t],
+        "text-variable-anchor": ["top", "bottom", "left", "right"],
+        "text-radial-offset": ["get", "offset"],
+        "text-justify": "auto",
+        "text-max-width": 11,
+        "text-padding": 3 * k,
+      },
+      paint: halo,
+    },
+    {
+      ...{ id: "fresh", type: "circle", source: source.fresh },
+      layout: shown(layers.incidents),
+      paint: {
+        "circle-radius": ["*", k, ["get", "radius"]],
+        "circle-opacity": 0,
+        "circle-stroke-color": color("selection"),
+        "circle-stroke-width": 3.5 * k,
+      },
+    },
     {
       ...{ id: "incidents", type: "symbol", source: source.incidents },
       layout: {
         ...shown(layers.incidents),
         "icon-image": ["get", "icon"],
         "icon-allow-overlap": true,
-        "icon-ignore-placement": true,
+        "icon-padding": 1,
         "symbol-sort-key": ["get", "order"],
-        "text-field": ["get", "text"],
-        "text-font": bold,
-        "text-size": ["case", [">=", ["get", "rank"], 3], 15.5 * t, 13.5 * t],
-        "text-anchor": "top",
-        "text-radial-offset": ["get", "offset"],
-        "text-optional": true,
-        "text-max-width": 12,
-        "text-padding": 3 * k,
       },
-      paint: { ...halo, "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
+      paint: { "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
     },
     {
       ...{ id: "route-time", type: "symbol", source: source.routes, filter: ["==", ["geometry-type"], "Point"] },

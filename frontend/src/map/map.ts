@@ -55,6 +55,8 @@ export type MapOptions = Readonly<{
   title?: string;
   /** Sensitive incidents; default shown. */
   sensitive?: "shown" | "dimmed" | "hidden";
+  /** How much of the coverage is seen, 0 to 1: less where nobody asked for it. Default 0.6. */
+  coverageOpacity?: number;
 }>;
 
 /** What a person pointed at. */
@@ -82,6 +84,8 @@ export type MapStats = Readonly<{
   /** Pictures drawn since the map was made. */
   pictures: number;
   contextLosses: number;
+  /** The GPU took the context away and has not given it back. */
+  contextLost: boolean;
   /** Errors of the map, the newest last. */
   errors: readonly string[];
 }>;
@@ -108,6 +112,8 @@ export type MapView = Readonly<{
   setLayers(layers: Partial<LayerSwitches>): void;
   setPadding(padding: Padding): void;
   setSensitive(sensitive: "shown" | "dimmed" | "hidden"): void;
+  /** Keys of the incidents that nobody has acknowledged: each has a ring that breathes, unless the reader wants no motion. */
+  setFresh(keys: readonly string[]): void;
   /** Ghost lines of an assignment that is being chosen. */
   setPreview(preview: operations.Preview | null): void;
   /** The ways of units that are being thought of. */
@@ -173,6 +179,7 @@ class View {
   #sensitive: "shown" | "dimmed" | "hidden";
   #selected = "";
   #preview: operations.Preview | null = null;
+  #fresh: ReadonlySet<string> = new Set();
   #routes: readonly operations.RouteLine[] = [];
   #draft: operations.DraftShape | null = null;
   #coverage: string | null = null;
@@ -182,7 +189,9 @@ class View {
   #faces: MapFontFaces = {};
   #pictures = 0;
   #contextLosses = 0;
+  #contextLost = false;
   #laidOut = false;
+  #breath = false;
   readonly #errors: string[] = [];
   readonly #dirty = new Set<string>();
   #slowTimer: ReturnType<typeof setTimeout> | undefined;
@@ -248,7 +257,11 @@ class View {
       this.#errors.push(String(error?.message ?? error));
       if (this.#errors.length > 20) this.#errors.shift();
     });
-    map.on("webglcontextlost", () => this.#contextLosses++);
+    map.on("webglcontextlost", () => {
+      this.#contextLosses++;
+      this.#contextLost = true;
+    });
+    map.on("webglcontextrestored", () => (this.#contextLost = false));
     map.on("moveend", () => this.#layOut());
     map.on("resize", () => this.#layOut());
     map.on("click", (event) => this.#click(event, "primary"));
@@ -310,7 +323,14 @@ class View {
       setPadding: (padding) => this.#camera.setPadding(padding),
       setSensitive: (sensitive) => {
         this.#sensitive = sensitive;
-        this.#mark(source.incidents);
+        this.#mark(source.incidents, source.fresh);
+        this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
+        this.#assign();
+      },
+      setFresh: (keys) => {
+        if (keys.length === this.#fresh.size && keys.every((key) => this.#fresh.has(key))) return;
+        this.#fresh = new Set(keys);
+        this.#mark(source.fresh);
       },
       setPreview: (preview) => {
         this.#preview = preview;
@@ -376,6 +396,7 @@ class View {
         renderMs: this.#units.cost.render,
         pictures: this.#pictures,
         contextLosses: this.#contextLosses,
+        contextLost: this.#contextLost,
         errors: [...this.#errors],
       }),
       destroy: () => {
@@ -450,7 +471,7 @@ class View {
         ...(bounds ? { bounds: [...bounds] as [number, number, number, number] } : {}),
       });
       // Colour belongs to what happens; a gap is where it does not.
-      const paint = { "raster-fade-duration": 0, "raster-resampling": "nearest", "raster-opacity": 0.6 } as const;
+      const paint = { "raster-fade-duration": 0, "raster-resampling": "nearest", "raster-opacity": this.#options.coverageOpacity ?? 0.6 } as const;
       map.addLayer({ id: coverageLayer, type: "raster", source: coverageLayer, paint }, aboveCoverage(this.#applied));
     }
   }
@@ -527,7 +548,7 @@ class View {
   #watch(): void {
     const on = (kind: Kind, ...sources: string[]) =>
       this.#stops.push(this.#world.onFeatures(kind, () => this.#mark(...sources)));
-    on("incident", source.incidents, source.selection);
+    on("incident", source.incidents, source.fresh, source.selection);
     on("hazard", source.hazards, source.hazardLabels);
     on("shelter", source.shelters);
     on("site", source.sites);
@@ -602,6 +623,9 @@ class View {
         case source.incidents:
           target.setData(operations.incidents(slow));
           break;
+        case source.fresh:
+          target.setData(operations.fresh(slow, this.#fresh));
+          break;
         case source.hazards:
           target.setData(operations.hazards(slow));
           break;
@@ -648,6 +672,14 @@ class View {
     if (document.hidden) return;
     this.#units.age();
     if (!this.#map.isMoving()) this.#layOut();
+    this.#breathe();
+  }
+
+  /** One step a second: enough to be seen, and two pictures instead of a hundred. */
+  #breathe(): void {
+    if (!this.#loaded || this.#fresh.size === 0 || !this.#units.motion) return;
+    this.#breath = !this.#breath;
+    this.#map.setPaintProperty("fresh", "circle-stroke-opacity", this.#breath ? 0.25 : 1);
   }
 
   #follow(): void {
@@ -684,10 +716,10 @@ class View {
   #clusterData(): GeoJSON.FeatureCollection {
     return {
       type: "FeatureCollection",
-      features: this.#clusters.map(({ x, y, icon, text: number }) => ({
+      features: this.#clusters.map(({ x, y, icon, text: number, quiet }) => ({
         type: "Feature",
         geometry: { type: "Point", coordinates: [...degrees([x, y])] },
-        properties: { icon, text: number },
+        properties: { icon, text: number, quiet },
       })),
     };
   }
@@ -839,7 +871,7 @@ type Setter = (layer: string, name: string, value: unknown) => void;
 function slowSources(kind: Kind): string[] {
   switch (kind) {
     case "incident":
-      return [source.incidents, source.selection];
+      return [source.incidents, source.fresh, source.selection];
     case "hazard":
       return [source.hazards, source.hazardLabels];
     case "shelter":

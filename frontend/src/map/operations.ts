@@ -35,8 +35,13 @@ export function isOver(preset: Preset, incident: Feature): boolean {
 export function openIncidents({ world, preset, sensitive }: Pick<Slow, "world" | "preset" | "sensitive">): Feature[] {
   return world.features("incident").filter((f) => {
     if (isOver(preset, f)) return false;
-    return sensitive !== "hidden" || !byCode(preset.incident_types, text(f, "type"))?.sensitive;
+    return sensitive !== "hidden" || !isSensitive(preset, f);
   });
+}
+
+/** Whether an incident is of a kind that not everybody in a room should read of, or was marked as such. */
+function isSensitive(preset: Preset, incident: Feature): boolean {
+  return flag(incident, "sensitive") || byCode(preset.incident_types, text(incident, "type"))?.sensitive === true;
 }
 
 /** What stands under an incident: its name, else its type. */
@@ -54,17 +59,28 @@ export function incidents(slow: Slow): FeatureCollection {
       const type = text(f, "type");
       const rank = scaleValue(preset, "priority", priority)?.rank ?? 0;
       const size = incidentSize(preset, priority);
-      const dim = slow.sensitive === "dimmed" && (byCode(preset.incident_types, type)?.sensitive ?? false);
+      const dim = slow.sensitive === "dimmed" && isSensitive(preset, f);
       const properties = {
-        icon: `incident|${type}|${priority}`,
+        // A sign of a sensitive incident says how bad it is, and not what it is.
+        icon: `incident|${dim ? "" : type}|${priority}`,
         text: dim ? "" : incidentLabel(preset, language, f),
         rank,
         order: rank,
         // In ems of the label, which is larger where the incident is worse.
-        offset: (size / 2 + 4) / (rank >= 3 ? 15.5 : 13.5),
+        offset: (size / 2 + 8) / (rank >= 3 ? 16.5 : 15),
         dim,
       };
       return [point(at, properties, f.id)];
+    }),
+  );
+}
+
+/** Rings around the incidents of these keys: what nobody has acknowledged. */
+export function fresh(slow: Slow, keys: ReadonlySet<string>): FeatureCollection {
+  return collection(
+    openIncidents(slow).flatMap((f) => {
+      const at = keys.has(f.key) ? slow.world.fix(f)?.at : undefined;
+      return at ? [point(at, { radius: incidentSize(slow.preset, text(f, "priority")) / 2 + 9 }, f.id)] : [];
     }),
   );
 }
@@ -130,12 +146,12 @@ export function shelters({ world, preset, language }: Slow): FeatureCollection {
 /** Stations and hospitals are seen from afar, hydrants from near. */
 const siteZoom: Readonly<Record<string, number>> = {
   hospital: 11,
-  fire_station: 11.5,
-  police: 12,
-  ambulance_station: 12,
-  helipad: 13,
-  airport: 11,
-  power_plant: 13,
+  fire_station: 12,
+  police: 12.5,
+  ambulance_station: 12.5,
+  helipad: 14,
+  airport: 13.5,
+  power_plant: 13.5,
   hydrant: 16.5,
   fuel: 15.5,
   kindergarten: 15,
@@ -163,7 +179,7 @@ function nameIn(f: Feature, language: Language): string {
 export type Preview = Readonly<{ incident: string; units: readonly string[] }>;
 
 /** Which unit is assigned where. */
-export function assignments({ world, preset }: Pick<Slow, "world" | "preset">, preview: Preview | null): Line[] {
+export function assignments({ world, preset, sensitive }: Pick<Slow, "world" | "preset" | "sensitive">, preview: Preview | null): Line[] {
   const lines: Line[] = [];
   const draw = (incident: Feature | undefined, units: readonly string[], ghost: boolean) => {
     const at = incident && world.fix(incident)?.at;
@@ -173,9 +189,8 @@ export function assignments({ world, preset }: Pick<Slow, "world" | "preset">, p
       if (unit) lines.push({ unit: unit.id, x: mercatorX(at[0] * 1e7), y: mercatorY(at[1] * 1e7), preview: ghost });
     }
   };
-  for (const incident of world.features("incident")) {
-    if (!isOver(preset, incident)) draw(incident, list(incident, "assigned"), false);
-  }
+  // A line to an incident that is not shown would show where it is.
+  for (const incident of openIncidents({ world, preset, sensitive })) draw(incident, list(incident, "assigned"), false);
   if (preview) draw(world.get(preview.incident), preview.units, true);
   return lines;
 }

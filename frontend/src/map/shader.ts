@@ -20,6 +20,7 @@ uniform vec2 viewport;
 uniform float now;
 uniform float pixels;                // device pixels of one pixel at scale 1
 uniform float bearing;               // of the map, radians
+uniform float near;                  // 1: the directions of units that wait are shown too
 out vec2 at;
 flat out vec4 kind;
 flat out vec2 nose;
@@ -29,11 +30,12 @@ void main() {
   vec4 clip = matrix * vec4(mix(places.xy, places.zw, t), 0.0, 1.0);
   int bits = int(marks.w + 0.5);
   radius = extras.w * 0.5 * pixels;
-  float reach = (bits & 3) != 0 || extras.x >= 0.0 ? 2.4 : ${f(atlasGeometry.half)};
+  bool headed = extras.x >= 0.0 && ((bits & 8) == 0 || near > 0.5);
+  float reach = (bits & 3) != 0 || headed ? 2.4 : ${f(atlasGeometry.half)};
   at = corner * reach;
   kind = marks;
   float heading = radians(extras.x) - bearing;
-  nose = extras.x < 0.0 ? vec2(0.0) : vec2(sin(heading), -cos(heading));
+  nose = !headed ? vec2(0.0) : vec2(sin(heading), -cos(heading));
   vec2 shift = (extras.yz * pixels + at * radius) * 2.0 / viewport;
   gl_Position = marks.z < 0.5 ? vec4(2.0, 2.0, 2.0, 1.0) : clip + vec4(shift.x, -shift.y, 0.0, 0.0) * clip.w;
 }`;
@@ -67,7 +69,8 @@ void main() {
   float d = body;
   if (nose != vec2(0.0)) {
     float along = dot(at, nose), across = abs(dot(at, vec2(-nose.y, nose.x)));
-    d = min(d, max(1.22 - along, (along - 1.95) * 0.6 + across * 0.8));
+    // The nose grows out of the shape: a loose dart beside each of a thousand units would be confetti.
+    d = min(d, max(0.55 - along, (along - 1.9) * 0.55 + across * 0.84));
   }
   vec3 fill = ink;
   // A stale fix is hollow as well as faint: the place is the last known one, not the present one.

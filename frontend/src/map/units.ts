@@ -19,16 +19,22 @@ export const mercatorY = (latE7: number): number => {
 export const tier = { quiet: 0, available: 1, busy: 2, distress: 3 } as const;
 const tiers = 4;
 
-/** Bits of the marks of a unit; the shader knows the first three. */
+/** Bits of the marks of a unit, as the shader knows them. */
 const bitDistress = 1;
 const bitSelected = 2;
 const bitStale = 4;
+const bitQuiet = 8;
+/** From this zoom on it matters which way a unit that waits is turned. */
+const headingsZoom = 13.5;
 
 /** Sizes in pixels at scale 1. */
-const sizes = { quiet: 9.5, available: 10.5, busy: 13, distress: 15, selected: 18 } as const;
+const sizes = { quiet: 8.5, available: 9.5, busy: 13, distress: 15, selected: 18 } as const;
 /** Available units are many: they are small and dim. */
-const opacities = [190, 205, 255, 255] as const;
-const staleOpacity = 130;
+const opacities = [150, 180, 255, 255] as const;
+const staleOpacity = 140;
+/** A fix that is older than this many times its limit has nearly faded: the last known place, and no more. */
+const lostAfter = 5;
+const lostOpacity = 90;
 
 /** Motion between two fixes lasts as long as the fixes lie apart, within these bounds: a unit must not lag far behind. */
 const motionMinS = 0.1;
@@ -156,7 +162,7 @@ export class UnitLayer implements CustomLayerInterface {
     if (Number.isNaN(now)) return;
     let changed = false;
     for (let i = 0; i < this.count; i++) {
-      const stale = now - this.#fixTimes[i]! > this.#staleMs[i]! ? 1 : 0;
+      const stale = staleness(now - this.#fixTimes[i]!, this.#staleMs[i]!);
       if (stale !== this.#stale[i]) {
         this.#stale[i] = stale;
         changed = true;
@@ -198,7 +204,7 @@ export class UnitLayer implements CustomLayerInterface {
   }
 
   isStale(i: number): boolean {
-    return this.#stale[i] === 1;
+    return this.#stale[i] !== 0;
   }
 
   /** Token of the colour of the unit's status. */
@@ -293,7 +299,7 @@ export class UnitLayer implements CustomLayerInterface {
     this.#speed[i] = speed === speedUnknown ? NaN : speed / 10;
     // Who stands still has no direction of travel, whatever the receiver makes of its noise.
     this.#heading[i] = heading === headingUnknown || speed === speedUnknown || speed < 10 ? -1 : heading;
-    this.#stale[i] = now - time > this.#staleMs[i]! ? 1 : 0;
+    this.#stale[i] = staleness(now - time, this.#staleMs[i]!);
   }
 
   #share(i: number, at: number): number {
@@ -440,7 +446,7 @@ export class UnitLayer implements CustomLayerInterface {
     this.#uniforms = uniforms(
       gl,
       this.#program,
-      ...["matrix", "viewport", "now", "pixels", "bearing", "atlas", "colors", "casing", "selection"],
+      ...["matrix", "viewport", "now", "pixels", "bearing", "near", "atlas", "colors", "casing", "selection"],
     );
     const quad = gl.createBuffer();
     const instances = gl.createBuffer();
@@ -508,16 +514,16 @@ export class UnitLayer implements CustomLayerInterface {
       out[o + 5] = this.#times[q + 1]! / 1000;
       const t = this.tier[i]!;
       const selected = this.ids[i] === this.#selected;
-      const stale = this.#stale[i] === 1;
+      const stale = this.#stale[i] !== 0;
       out[o + 6] = stale ? -1 : this.#heading[i]!;
       out[o + 7] = this.offsets[q]!;
       out[o + 8] = this.offsets[q + 1]!;
       out[o + 9] = selected ? sizes.selected : sizeOfTier[t]!;
       marks[p] = this.#shape[i]!;
       marks[p + 1] = this.#color[i]!;
-      const opacity = selected ? 255 : stale && t !== tier.distress ? staleOpacity : opacities[t]!;
+      const opacity = selected ? 255 : stale && t !== tier.distress ? (this.#stale[i] === 2 ? lostOpacity : staleOpacity) : opacities[t]!;
       marks[p + 2] = this.hidden[i] && !selected ? 0 : opacity;
-      marks[p + 3] = (t === tier.distress ? bitDistress : 0) | (selected ? bitSelected : 0) | (stale ? bitStale : 0);
+      marks[p + 3] = (t === tier.distress ? bitDistress : 0) | (selected ? bitSelected : 0) | (stale ? bitStale : 0) | (t < tier.busy && !selected ? bitQuiet : 0);
     }
     const { instances, marks: marksBuffer } = this.#buffers!;
     const grow = n > this.#capacity;
@@ -552,6 +558,7 @@ export class UnitLayer implements CustomLayerInterface {
     gl.uniform1f(u["now"]!, (began - this.#epoch) / 1000);
     gl.uniform1f(u["pixels"]!, this.#pixelScale * (this.#map?.getPixelRatio() ?? 1));
     gl.uniform1f(u["bearing"]!, ((this.#map?.getBearing() ?? 0) * Math.PI) / 180);
+    gl.uniform1f(u["near"]!, (this.#map?.getZoom() ?? 0) >= headingsZoom ? 1 : 0);
     const colors = new Float32Array(paletteSize * 3);
     this.#tokens.forEach((token, i) => colors.set(this.#palette.rgb(token), i * 3));
     gl.uniform3fv(u["colors"]!, colors);
@@ -594,6 +601,11 @@ export class UnitLayer implements CustomLayerInterface {
 
 const floatsPerUnit = 10;
 const sizeOfTier = [sizes.quiet, sizes.available, sizes.busy, sizes.distress] as const;
+
+/** 0 fresh, 1 stale, 2 lost. */
+function staleness(ageMs: number, staleMs: number): number {
+  return ageMs > staleMs * lostAfter ? 2 : ageMs > staleMs ? 1 : 0;
+}
 
 function isUnit(feature: Feature): boolean {
   return feature.kind === "unit";

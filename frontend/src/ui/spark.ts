@@ -49,5 +49,5 @@ export function spark(samples: readonly Sample[], o: SparkOptions): Spark | null
   const y = (value: number) => o.height - 1 - ((value - bottom) / span) * (o.height - 2);
   const line = recent.map(([at, value], i) => `${i === 0 ? `M${x(at).toFixed(2)} ` : `H${x(at).toFixed(2)}V`}${y(value).toFixed(2)}`).join("") + `H${o.width}`;
   const last = values.at(-1)!;
-  return { line, area: `${line}V${o.height}H${x(first[0]).toFixed(2)}Z`, low, high, from, last, end: [1, y(last) / o.height] };
+  return { line, area: `${line}V${o.height}H${Number(x(first[0]).toFixed(2))}Z`, low, high, from, last, end: [1, y(last) / o.height] };
 }

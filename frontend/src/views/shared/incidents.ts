@@ -1,5 +1,6 @@
 import type { Codes } from "../../ui/codes";
-import { list, text, time, type Feature, type LngLat } from "../../world/feature";
+import type { Sample } from "../../ui/spark";
+import { flag, list, text, time, type Feature, type LngLat } from "../../world/feature";
 
 /** Incidents that are not over. */
 export function openIncidents(incidents: readonly Feature[], codes: Codes): readonly Feature[] {
@@ -40,6 +41,17 @@ export function isNew(incident: Feature, now: number): boolean {
   return age < newForMs && age > -newForMs && list(incident, "assigned").length === 0;
 }
 
+/** Whether nobody has acted on an incident: it is as it was opened, nobody was sent, nobody took it over. */
+export function isUnacknowledged(incident: Feature, codes: Codes): boolean {
+  const status = codes.incidentStatus(text(incident, "status"));
+  return status?.final !== true && (status === undefined || status.initial === true) && list(incident, "assigned").length === 0 && !text(incident, "acked_at");
+}
+
+/** Whether an incident is of a kind that visitors must not read of. */
+export function isSensitive(incident: Feature, codes: Codes): boolean {
+  return flag(incident, "sensitive") || codes.incidentType(text(incident, "type"))?.sensitive === true;
+}
+
 /** How many incidents were open at each of the last `steps` moments, `stepMs` apart, the present being the last. */
 export function openOverTime(
   incidents: readonly Feature[],
@@ -47,7 +59,7 @@ export function openOverTime(
   now: number,
   steps: number,
   stepMs: number,
-): readonly number[] {
+): readonly Sample[] {
   const spans = incidents.map((incident) => {
     const closed = time(incident, "closed_at");
     const over = codes.isFinal(text(incident, "status"));
@@ -55,7 +67,7 @@ export function openOverTime(
   });
   return Array.from({ length: steps }, (_, i) => {
     const at = now - (steps - 1 - i) * stepMs;
-    return spans.reduce((n, [from, to]) => (from > 0 && from <= at && at < to ? n + 1 : n), 0);
+    return [at, spans.reduce((n, [from, to]) => (from > 0 && from <= at && at < to ? n + 1 : n), 0)] as const;
   });
 }
 

@@ -14,6 +14,10 @@ import { coverRecord, stirOf, type CoverRecord, type Stir } from "./reach";
 /** Lists on panels change at most this often; the map follows every frame by itself. */
 const listEveryMs = 200;
 const livenessEveryMs = 250;
+/** What panels have lists of. */
+const kinds: readonly Kind[] = [
+  ...["incident", "unit", "hazard", "shelter", "alarm", "assignment", "void", "coverage", "situation", "response", "figure", "decision", "layout"],
+];
 
 /** What the panels of a view read, reactive. Positions are not here: they are asked of the world when they are shown. */
 export class Live {
@@ -29,6 +33,15 @@ export class Live {
   hazards = $state.raw<readonly Feature[]>([]);
   shelters = $state.raw<readonly Feature[]>([]);
   alarms = $state.raw<readonly Feature[]>([]);
+  /** Units at work, with the stamps of what they did. */
+  assignments = $state.raw<readonly Feature[]>([]);
+  /** What a person wrote above all numbers; null: nobody did. */
+  situation = $state.raw<Feature | null>(null);
+  /** The response level; null: none was ever set. */
+  response = $state.raw<Feature | null>(null);
+  figures = $state.raw<readonly Feature[]>([]);
+  decisions = $state.raw<readonly Feature[]>([]);
+  layouts = $state.raw<readonly Feature[]>([]);
   /** Zones that nobody of a capability reaches in time. */
   voids = $state.raw<readonly Feature[]>([]);
   /** What the record says of the coverage; null before it says anything. */
@@ -74,6 +87,12 @@ export class Live {
       if (dirty.has("hazard")) this.hazards = this.world.features("hazard");
       if (dirty.has("shelter")) this.shelters = this.world.features("shelter");
       if (dirty.has("alarm")) this.alarms = this.world.features("alarm");
+      if (dirty.has("assignment")) this.assignments = this.world.features("assignment");
+      if (dirty.has("situation")) this.situation = this.world.features("situation")[0] ?? null;
+      if (dirty.has("response")) this.response = this.world.features("response")[0] ?? null;
+      if (dirty.has("figure")) this.figures = this.world.features("figure");
+      if (dirty.has("decision")) this.decisions = this.world.features("decision");
+      if (dirty.has("layout")) this.layouts = this.world.features("layout");
       if (dirty.has("void")) this.voids = this.world.features("void");
       if (dirty.has("coverage")) this.cover = coverRecord(this.world.features("coverage")[0]);
       if (dirty.has("acts")) this.acts = this.#log.acts;
@@ -85,7 +104,7 @@ export class Live {
         if (this.#log.take(change)) dirty.add("acts");
         for (const f of change.put) dirty.add(f.kind);
         for (const f of change.drop) dirty.add(f.kind);
-        if (change.keyframe) for (const kind of ["incident", "unit", "hazard", "shelter", "alarm", "void", "coverage"]) dirty.add(kind);
+        if (change.keyframe) for (const kind of kinds) dirty.add(kind);
         if (dirty.size === 0 || timer !== undefined) return;
         const due = flushed + listEveryMs - performance.now();
         timer = setTimeout(flush, Math.max(0, due));

@@ -1,6 +1,7 @@
 import type { NearUnit, Route, WhatIf } from "../../commands/reach";
 import { closureOf } from "../../map/operations";
 import type { HazardType, Language } from "../../preset";
+import { spark, type Spark } from "../../ui/spark";
 import { time, type Feature } from "../../world/feature";
 import type { Change, World } from "../../world/world";
 
@@ -126,29 +127,11 @@ export function closureTypes(types: readonly HazardType[]): readonly HazardType[
   return [...fits.filter(ofTraffic), ...fits.filter((type) => !ofTraffic(type))];
 }
 
-/** A trend as SVG paths, and the lowest and the highest share in it. */
-export type TrendLine = Readonly<{ line: string; area: string; low: number; high: number; /** When it begins, Unix ms. */ from: number }>;
-
 const trendMs = 24 * 3600_000;
 /** A line never spans less than this share: a tenth of a point must not look like a collapse. */
-const trendSpan = 0.1;
+export const coverSpan = 0.1;
 
-/**
- * Shares of the last day as a line that holds each value until the next, in a box of `width` by `height` whose end is
- * `now`. Null while there are fewer than two moments to draw.
- */
-export function trendLine(trend: CoverRecord["trend"], now: number, width: number, height: number): TrendLine | null {
-  const recent = trend.filter(([at]) => at <= now + 60_000 && at > now - trendMs);
-  const first = recent[0];
-  if (!first || recent.length < 2) return null;
-  const shares = recent.map(([, share]) => share);
-  const [low, high] = [Math.min(...shares), Math.max(...shares)];
-  const span = Math.max(trendSpan, high - low);
-  const bottom = Math.max(0, Math.min(1 - span, (low + high) / 2 - span / 2));
-  const from = Math.min(first[0], now);
-  const x = (at: number) => ((Math.min(at, now) - from) / Math.max(1, now - from)) * width;
-  const y = (share: number) => height - 1 - ((share - bottom) / span) * (height - 2);
-  const line =
-    recent.map(([at, share], i) => `${i === 0 ? `M${x(at).toFixed(2)} ` : `H${x(at).toFixed(2)}V`}${y(share).toFixed(2)}`).join("") + `H${width}`;
-  return { line, area: `${line}V${height}H0Z`, low, high, from };
+/** Shares of the last day, drawn; null while there are fewer than two moments of it. */
+export function trendLine(trend: CoverRecord["trend"], now: number, width: number, height: number): Spark | null {
+  return spark(trend, { now, overMs: trendMs, width, height, leastSpan: coverSpan });
 }

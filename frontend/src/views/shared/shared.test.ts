@@ -117,7 +117,9 @@ test("how many were open, over time", () => {
     incident("b", { opened_at: ago(70), status: "closed", closed_at: ago(30) }),
     incident("c", { opened_at: ago(10) }),
   ];
-  expect(openOverTime(list, codes, now, 5, 25_000)).toEqual([1, 1, 2, 1, 2]);
+  const counted = openOverTime(list, codes, now, 5, 25_000);
+  expect(counted.map(([, value]) => value)).toEqual([1, 1, 2, 1, 2]);
+  expect(counted.map(([at]) => at)).toEqual([now - 100_000, now - 75_000, now - 50_000, now - 25_000, now]);
 });
 
 describe("a possible duplicate", () => {
