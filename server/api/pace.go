@@ -33,7 +33,7 @@ type rate struct{ perSecond, burst float64 }
 // a whole region, or a benchmark; strangers read a few pages to sign in.
 var (
 	personPace   = rate{200, 2000}
-	programPace  = rate{20_000, 60_000}
+	programPace  = rate{100_000, 200_000}
 	strangerPace = rate{500, 2000}
 )
 

@@ -110,19 +110,24 @@ func record(tb testing.TB, j *streams.Journal, w *geo.World, d geo.Delta, now ge
 
 // server is a rasad process.
 type server struct {
-	cmd  *exec.Cmd
-	base string // http://127.0.0.1:port
-	dir  string
-	log  *bytes.Buffer
-	up   time.Duration // from the start of the process to the first answer
+	cmd   *exec.Cmd
+	base  string // http://127.0.0.1:port
+	token string // of a dispatcher
+	dir   string
+	log   *bytes.Buffer
+	up    time.Duration // from the start of the process to the first answer
 }
 
 var address = regexp.MustCompile(`http://([^/\s]+)/wall`)
 
 func start(tb testing.TB, dir string, args ...string) *server {
 	tb.Helper()
+	token, err := exec.Command("../../bin/rasad", "token", "--data", dir, "--role", "dispatcher", "--name", "bench").Output()
+	if err != nil {
+		tb.Fatalf("make a token: %v; make build first", err)
+	}
 	began := time.Now()
-	s := &server{dir: dir, log: &bytes.Buffer{}}
+	s := &server{dir: dir, token: strings.TrimSpace(string(token)), log: &bytes.Buffer{}}
 	s.cmd = exec.Command("../../bin/rasad", append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir}, args...)...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -146,7 +151,12 @@ func start(tb testing.TB, dir string, args ...string) *server {
 	}
 	go io.Copy(io.Discard, lines)
 	for {
-		res, err := http.Get(s.base + "/api/v1/units/nearest?lon=-75.55&lat=39.74&k=1&by=line")
+		req, err := http.NewRequest(http.MethodGet, s.base+"/api/v1/units/nearest?lon=-75.55&lat=39.74&k=1&by=line", nil)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		req.Header = s.bearer()
+		res, err := http.DefaultClient.Do(req)
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -205,13 +215,16 @@ func (s *server) cpu(tb testing.TB) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
 }
 
+// bearer are the headers of who asks.
+func (s *server) bearer() http.Header { return http.Header{"Authorization": {"Bearer " + s.token}} }
+
 func (s *server) host() string { return strings.TrimPrefix(s.base, "http://") }
 
 var dialer = websocket.Dialer{Subprotocols: []string{"rasad.pb.v1"}, ReadBufferSize: 1024, WriteBufferSize: 256, HandshakeTimeout: 2 * time.Minute,
 	NetDialContext: (&net.Dialer{Timeout: 2 * time.Minute}).DialContext}
 
 func (s *server) dial(query string) (*websocket.Conn, error) {
-	c, res, err := dialer.Dial("ws://"+s.host()+"/api/v1/stream"+query, nil)
+	c, res, err := dialer.Dial("ws://"+s.host()+"/api/v1/stream"+query, s.bearer())
 	if err != nil && res != nil {
 		return nil, fmt.Errorf("%w (%s)", err, res.Status)
 	}
@@ -221,9 +234,10 @@ func (s *server) dial(query string) (*websocket.Conn, error) {
 // poster sends fixes over one connection with as little work as possible, so that
 // the generator leaves the machine to the server.
 type poster struct {
-	c net.Conn
-	r *bufio.Reader
-	b []byte
+	c    net.Conn
+	r    *bufio.Reader
+	b    []byte
+	head string
 }
 
 func (s *server) poster(tb testing.TB) *poster {
@@ -233,7 +247,7 @@ func (s *server) poster(tb testing.TB) *poster {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { c.Close() })
-	return &poster{c: c, r: bufio.NewReaderSize(c, 2048)}
+	return &poster{c: c, r: bufio.NewReaderSize(c, 2048), head: " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + s.token + "\r\n\r\n"}
 }
 
 var (
@@ -245,7 +259,7 @@ var (
 func (p *poster) get(path string) (status int, refusal string, err error) {
 	p.b = append(p.b[:0], "GET "...)
 	p.b = append(p.b, path...)
-	p.b = append(p.b, " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"...)
+	p.b = append(p.b, p.head...)
 	if _, err := p.c.Write(p.b); err != nil {
 		return 0, "", err
 	}

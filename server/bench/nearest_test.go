@@ -34,7 +34,7 @@ request = function() return wrk.format("GET", string.format("/api/v1/units/neare
 			if err := os.WriteFile(script, []byte(lua), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.Command("wrk", "-t1", "-c8", "-d8s", "--latency", "-s", script, s.base).CombinedOutput()
+			out, err := exec.Command("wrk", "-t1", "-c8", "-d8s", "--latency", "-H", "Authorization: Bearer "+s.token, "-s", script, s.base).CombinedOutput()
 			if err != nil {
 				t.Fatalf("wrk: %v\n%s", err, out)
 			}
