@@ -61,6 +61,12 @@ export const signIn = (name: string, password: string, code: string) =>
 export const signOut = () => prove<null>("DELETE", "/api/v1/session");
 /** Proves again who one is. Problems are those of signing in. */
 export const stepUp = (password: string, code: string) => prove<Who>("POST", "/api/v1/session/stepup", { password, ...(code ? { code } : {}) });
+/** How the provider of identities is called by which people come in; "" when there is none. */
+export const getProvider = (signal?: AbortSignal) => get<Readonly<{ name: string }>>("/api/v1/oidc", signal);
+/** The page by which the provider lets somebody in, or proves again who they are; the browser ends at `to`. */
+export const providerAddress = (to: string, stepUp = false) => `/api/v1/oidc/start${query({ to, stepup: stepUp ? "true" : "" })}`;
+/** Ends the session of this browser, and says where to sign out at the provider. */
+export const endProvider = () => prove<Readonly<{ address: string }>>("POST", "/api/v1/oidc/end");
 /** Makes the first account, by the token of the setup link. Problems: `setup`, `password`. */
 export const setup = (body: Schemas["SetupInput"]) => prove<Who>("POST", "/api/v1/setup", body);
 /** Sets a password by the token of a one-time link. Problems: `reset`, `password`. */

@@ -1,13 +1,13 @@
-import { getWho, signOut, type Who } from "../commands/access";
+import { endProvider, getWho, signOut, type Who } from "../commands/access";
 import type { Outcome, Problem } from "../commands/http";
 import { forgetKept } from "../kept";
 import { settings } from "./settings.svelte";
 import { languages } from "./format";
 
-/** Codes of a refusal that a fresh proof of the person takes away. */
+/** The code of a refusal that a fresh proof of the person takes away. */
 const stepUpCode = "step-up";
-/** Codes of a refusal that say: nobody is signed in. */
-const nobodyCodes: readonly string[] = ["sign-in", "session-over"];
+/** The code of a refusal that says: nobody is signed in. */
+const nobodyCode = "sign-in";
 
 /** Who uses this page, reactive; and the one question "is it really you?" that any call may bring up. */
 class Me {
@@ -37,7 +37,7 @@ class Me {
   async secured<T>(call: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     const first = await call();
     if (first.ok) return first;
-    if (first.problem.status === 401 && nobodyCodes.includes(first.problem.code)) {
+    if (first.problem.status === 401 && first.problem.code === nobodyCode) {
       location.assign(signInAddress());
       return first;
     }
@@ -61,9 +61,11 @@ class Me {
 
   /** Ends the session and goes to the sign-in page. */
   async leave(): Promise<void> {
-    await Promise.all([signOut(), forgetKept()]);
+    // Who came in by a provider is signed in there as well.
+    const elsewhere = this.who?.account?.has_password === false;
+    const [end] = await Promise.all([elsewhere ? endProvider() : signOut(), forgetKept()]);
     this.who = null;
-    location.assign("/signin");
+    location.assign((end.ok && end.body?.address) || "/signin");
   }
 }
 
