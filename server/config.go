@@ -42,6 +42,7 @@ type config struct {
 	Proxies []string              `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
 	TLS     tlsConfig             `yaml:"tls"`
 	OIDC    oidcConfig            `yaml:"oidc"`
+	Public  publicConfig          `yaml:"public"`
 	Feeds   map[string]feedConfig `yaml:"feeds"`
 	// Worlds are those of this installation beside the home world.
 	Worlds  map[string]worldConfig `yaml:"worlds"`
@@ -54,6 +55,13 @@ type config struct {
 type feedConfig struct {
 	Interval duration  `yaml:"interval"` // how often it speaks; 0: it may be silent
 	Datum    geo.Datum `yaml:"datum"`
+}
+
+// publicConfig says how the public comes in.
+type publicConfig struct {
+	// Host is a name of this server that answers the public and nobody else; empty: there
+	// is none, and the public world is under the others.
+	Host string `yaml:"host"`
 }
 
 // journalConfig bounds the record on disk.
@@ -130,6 +138,9 @@ func (c *config) check() error {
 				return usagef("%s: %q: write scheme and host only, such as https://news.example", what, o)
 			}
 		}
+	}
+	if h := c.Public.Host; h != "" && (strings.ContainsAny(h, "/: \t") || net.ParseIP(h) != nil || h != strings.ToLower(h)) {
+		return usagef("public: host: %q: write a name only, in lower case, such as map.city.example", h)
 	}
 	for name, f := range c.Feeds {
 		if !slices.Contains(feedNames, name) {
@@ -228,6 +239,7 @@ func loadConfig(args []string, env func(string) string) (config, error) {
 		f.StringVar(&c.TLS.Cert, "tls-cert", c.TLS.Cert, "certificate of the server (PEM); read again when it changes")
 		f.StringVar(&c.TLS.Key, "tls-key", c.TLS.Key, "its key (PEM)")
 		f.StringVar(&c.NATS, "nats", c.NATS, "an external NATS with JetStream")
+		f.StringVar(&c.Public.Host, "public-host", c.Public.Host, "name that answers the public and nobody else")
 		f.StringVar(fileName, "config", *fileName, "config file (YAML)")
 		return f
 	}

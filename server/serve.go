@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,7 @@ import (
 	"rasad/server/api"
 	"rasad/server/dispatch"
 	"rasad/server/feeds"
+	"rasad/server/publish"
 	"rasad/server/reach"
 	"rasad/streams"
 )
@@ -76,6 +78,7 @@ type server struct {
 	world    *geo.World
 	seq      *streams.Sequencer
 	hub      *api.Audiences
+	public   *publish.World
 	pretend  atomic.Bool // the world holds simulated units
 	api      *api.API
 	monitor  *feeds.Monitor
@@ -216,9 +219,11 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	simulated := c.Demo || anySimulated(world.View())
 	s.pretend.Store(simulated)
 	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: c.world, Epoch: recovery.Epoch, Build: build, Metrics: metrics})
-	policy := policyOf(preset)
+	s.openPublic(recovery.Epoch, simulated, metrics)
+	policy, publishing := policyOf(preset), publishPolicyOf(preset)
 	s.policy = policy
 	rules := dispatch.Rules(policy)
+	maps.Copy(rules, publish.Rules(publishing))
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
 	rules[gateNoteName] = gateNote
@@ -226,7 +231,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 		soak.rules(rules)
 	}
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
-		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dispatch.Due(policy), Limits: limitsOf(preset),
+		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dueOf(policy, publishing), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: c.world, Epoch: recovery.Epoch, Log: log, Metrics: metrics,
 	})
 	s.monitor = feeds.NewMonitor(s.seq, log, metrics)
@@ -243,6 +248,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
+		Hubs: map[string]api.Hub{access.AudiencePublic: s.public.Hub()}, Public: publicPages{s.public, publishing}, PublicHost: c.Public.Host,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,
 		Gather: prometheus.GathererFunc(s.gathered),
 	})
@@ -348,6 +354,7 @@ func (s *server) begin(ctx context.Context, failed chan<- error) (end func(conte
 	helpers.Go(func() { s.monitor.Run(ctx) })
 	helpers.Go(func() { s.snapshots(ctx) })
 	helpers.Go(func() { s.signHeads(ctx) })
+	helpers.Go(func() { s.followPublic(ctx) })
 	enrolled := make(chan struct{})
 	helpers.Go(func() {
 		defer close(enrolled)
@@ -390,7 +397,9 @@ func (s *server) beat(ctx context.Context) {
 	defer t.Stop()
 	for {
 		st := s.seq.Status()
-		s.hub.Tick(streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load(), Exercise: soak.exercise})
+		status := streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load()}
+		s.hub.Tick(status)
+		s.public.Hub().Tick(status)
 		select {
 		case <-ctx.Done():
 			return
@@ -414,6 +423,7 @@ func (s *server) publish(f *streams.Frame) {
 	if s.shared != nil {
 		s.shared.frame(s.config.world, f)
 	}
+	s.public.Frame(f, s.world.View())
 }
 
 func (s *server) snapshots(ctx context.Context) {

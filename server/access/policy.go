@@ -136,7 +136,8 @@ const (
 	DeviceRevoke   Action = "device.revoke"
 )
 
-// Publication is the kind that the public world holds, and nothing else.
+// Publication is the kind in which it is recorded what is public, and what will be. The
+// public itself reads another world.
 const Publication geo.Kind = "publication"
 
 // Kinds are the kinds that the policy knows. A kind that is not here is nobody's.
@@ -179,7 +180,7 @@ var openFields = map[geo.Kind][]string{
 	geo.Decision:  {"text", "due", "owner", "at", "by", "_at"},
 	geo.Layout: {"title", "area", "panels", "layers", "text_scale", "language", "theme", "tour", "part", "visitor", "devices", "cameras",
 		"dim", "at", "by"},
-	Publication: {"text", "grade", "capacity", "needs", "valid_from", "valid_to", "_at"},
+	Publication: {"shown", "public_id", "source_kind"},
 }
 
 // PlaceField stands for the geometry of a feature where fields are named.

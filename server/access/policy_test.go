@@ -166,7 +166,7 @@ feature.read response           . y y y y y . y . y .
 feature.read figure             . y y y y y . y . y .
 feature.read decision           . y y y y y . y . y .
 feature.read layout             . y y y y y . y . y .
-feature.read publication        y y y y y y y y . y .
+feature.read publication        . y y y y y y y . y .
 feature.create unit             . . y y . o . y o . .
 feature.create incident         . . y y . . . y . . .
 feature.create hazard           . . y y . . . y . . .
@@ -288,7 +288,7 @@ func manualReads(p Principal, door Door, tg Target, class string, owned, nobodys
 	switch {
 	case class == "personal", door == DoorFeed, door == DoorTile, p.Role == FeedProgram, p.Role == System:
 		return false
-	case door == DoorPublic && tg.Kind != Publication:
+	case door == DoorPublic, p.Role == Anonymous: // the public world is another one
 		return false
 	case door == DoorExport && !in(Supervisor, Commander, Admin):
 		return false
@@ -299,8 +299,6 @@ func manualReads(p Principal, door Door, tg Target, class string, owned, nobodys
 			return false
 		}
 		return class == "open" || operations && (len(p.Agencies) == 0 || owned || nobodys) || in(AgencyOfficer) && owned
-	case p.Role == Anonymous:
-		return false
 	case operations:
 		return class == "open" || len(p.Agencies) == 0 || owned || nobodys
 	case tg.Kind == geo.Call:
@@ -334,13 +332,13 @@ var manualClass = map[string]map[geo.Kind][]string{
 		geo.Feed:       {"name", "interval_s", "datum", "silent_since"},
 		geo.Coverage:   {"units", "standards", "trend"},
 		geo.Void:       {"zone", "capability", "seconds", "since", "names", "alarmed"},
-		Publication:    {"name", "type", "text", "place"},
+		Publication:    {"type", "status", "shown", "public_id", "place"},
 	},
 	"internal": {
 		geo.Unit: {"agency_notes", "phone", "crew_names", "unheard_of", "caller"}, geo.Incident: {"description", "notes", "by", "unheard_of"},
 		geo.Hazard: {"notes", "unheard_of", "reported_at"}, geo.Shelter: {"keeper_phone", "unheard_of"}, geo.Site: {"plan", "contents", "unheard_of"},
 		geo.Zone: {"notes"}, geo.Call: {"number", "text", "unheard_of"}, geo.Assignment: {"by", "reason"}, geo.Alarm: {"raised_by", "acked_by", "unheard_of"},
-		geo.Feed: {"password", "url"}, geo.Coverage: {"unheard_of"}, geo.Void: {"unheard_of"}, Publication: {"by", "reason", "unheard_of"},
+		geo.Feed: {"password", "url"}, geo.Coverage: {"unheard_of"}, geo.Void: {"unheard_of"}, Publication: {"source", "ask", "next", "told", "why", "unheard_of"},
 	},
 }
 

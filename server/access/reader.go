@@ -13,7 +13,8 @@ import (
 // Door is a way by which what is in the world gets out.
 type Door string
 
-// The doors. Through those of feeds and tiles no feature ever goes.
+// The doors. Through those of the public, of feeds and of tiles no feature ever goes: the
+// public world is another one, of another type, and what is in it was decided before.
 const (
 	DoorREST   Door = "rest"
 	DoorStream Door = "stream"
@@ -47,15 +48,13 @@ func NewReader(p Principal, door Door) Reader {
 		r.open = Allow(p, ReplayOpen, Target{Audience: AudienceOf(p)}).Allowed
 	case DoorExport:
 		r.open = Allow(p, ExportRead, Target{}).Allowed
-	case DoorPublic:
-		r.open = Allow(p, PublicRead, Target{}).Allowed
 	}
 	return r
 }
 
 // sees returns whether the feature is seen at all, and its internal fields too.
 func (r Reader) sees(t Target) (feature, internal bool) {
-	if !r.open || r.door == DoorPublic && t.Kind != Publication || !Allow(r.p, FeatureRead, t).Allowed {
+	if !r.open || !Allow(r.p, FeatureRead, t).Allowed {
 		return false, false
 	}
 	for _, role := range r.p.roles() {

@@ -41,6 +41,7 @@ var commandActions = map[string]Action{
 	"situation.set": FactSet, "situation.clear": FactSet, "figure.set": FactSet, "figure.remove": FactSet,
 	"decision.set": FactSet, "decision.remove": FactSet, "response.set": ResponseSet, "response.clear": ResponseSet,
 	"layout.set": LayoutSet, "layout.show": LayoutSet, "layout.remove": LayoutSet,
+	"publish.set": Publish, "publish.withdraw": Withdraw, "publish.follow": SystemNote,
 }
 
 // CommandAction reads a command for the policy: which action it is, and about
@@ -59,6 +60,7 @@ func CommandAction(name string, args json.RawMessage) (Request, error) {
 		Props    map[string]json.RawMessage `json:"props"`
 		Sealed   []geo.Sealed               `json:"sealed"`
 		Incident string                     `json:"incident"`
+		Source   string                     `json:"source"`
 		Unit     string                     `json:"unit"`
 		Units    json.RawMessage            `json:"units"`
 	}
@@ -96,6 +98,8 @@ func CommandAction(name string, args json.RawMessage) (Request, error) {
 		r.Keys = []string{in.Unit}
 	case SealedOpen, SealedErase:
 		r.Keys = []string{in.Key}
+	case Publish, Withdraw:
+		r.Kind, r.Keys = in.Kind, []string{in.Source}
 	default:
 		r.Kind = in.Kind
 		if in.Key != "" {
@@ -203,6 +207,13 @@ var operations = map[string]struct {
 	"listDevices": {DeviceRead, ""}, "beginEnrolment": {DeviceEnrol, ""}, "claimDevice": {DeviceEnrol, ""}, "getEnrolment": {DeviceRead, ""},
 	"approveDevice": {DeviceApprove, ""}, "putHealth": {DeviceHealth, ""}, "patchDevice": {DeviceChange, ""}, "deleteDevice": {DeviceRevoke, ""},
 	"getPolicy": {PolicyRead, ""}, "listAudiences": {Preview, ""}, "listActs": {AuditRead, ""}, "eraseCaller": {SealedErase, geo.Incident},
+
+	"publicSnapshot": {PublicRead, ""}, "publicSince": {PublicRead, ""},
+	"publishIncident": {Publish, geo.Incident}, "publishHazard": {Publish, geo.Hazard}, "publishShelter": {Publish, geo.Shelter}, "publishSite": {Publish, geo.Site},
+	"withdrawIncident": {Withdraw, geo.Incident}, "withdrawHazard": {Withdraw, geo.Hazard},
+	"withdrawShelter": {Withdraw, geo.Shelter}, "withdrawSite": {Withdraw, geo.Site},
+	"getIncidentPublication": {Withdraw, geo.Incident}, "getHazardPublication": {Withdraw, geo.Hazard}, // who may take back may look
+	"getShelterPublication": {Withdraw, geo.Shelter}, "getSitePublication": {Withdraw, geo.Site},
 }
 
 // OperationAction returns the action of a call by its operationId in openapi.yaml,

@@ -167,7 +167,7 @@ func init() {
 	may(roles(AgencyOfficer), FeatureRead, grant{scope: OwnAgency, own: true}, geo.Incident)
 	may(roles(AgencyOfficer), FeatureRead, grant{own: true}, append(slices.DeleteFunc(slices.Clone(onMap), func(k geo.Kind) bool { return k == geo.Incident }), Publication)...)
 	may(roles(ShelterKeeper), FeatureRead, grant{scope: OwnShelter, internal: true, sensitive: true}, geo.Shelter)
-	may(roles(ShelterKeeper, Anonymous), FeatureRead, grant{}, Publication)
+	may(roles(ShelterKeeper), FeatureRead, grant{}, Publication)
 
 	// What is personal. Those who work with callers, and nobody else: not who leads,
 	// not who runs the machines.

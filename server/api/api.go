@@ -134,6 +134,11 @@ type Deps struct {
 	Client func(*http.Request) (secure bool, from string)
 	// Hubs are those of audiences that are kept elsewhere, by name: "public".
 	Hubs map[string]Hub
+	// Public is the public world; nil: there is none. Its stream is in Hubs.
+	Public Public
+	// PublicHost is the name of the host that answers the public and nobody else: the
+	// public world, the embed, and what the embed is made of. Empty: there is none.
+	PublicHost string
 	// Erase destroys the keys of a personal field in the whole record, after it was said
 	// there. A *geo.Refusal is the answer when there never was one. Nil: there is no
 	// record.
@@ -172,6 +177,10 @@ type Deps struct {
 type Limits struct {
 	Sockets int // 20,000; more get 503 with Retry-After
 	Players int // replays at once, 32; more are closed with 1013
+	// Of strangers, who are turned away (503) so that operations keep their time:
+	Strangers   int // open streams, half of Sockets
+	PublicCalls int // calls of the public world at once, 256
+	PublicRate  int // and a second, 8000
 }
 
 // API is the door. Its zero value is not usable.
@@ -195,6 +204,7 @@ type API struct {
 	// Header values, made once.
 	embedPolicy, hsts []string
 	sockets           *sockets
+	strangers         *strangers
 }
 
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
@@ -245,6 +255,8 @@ func New(d Deps) (*API, error) {
 		a.hsts = []string{d.HSTS}
 	}
 	a.sockets = newSockets(a)
+	a.strangers = newStrangers(d.Limits, d.Metrics)
+	go a.strangers.watch()
 	a.route()
 	return a, nil
 }
@@ -270,6 +282,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// here or in net/http, which wants the rest of it before it answers.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait)) // not every writer can, in tests
 	}
+	if public, answered := a.onPublicHost(r); !answered {
+		a.writePublicProblem(w, problem(http.StatusNotFound, "no-such-call", "this host is for the public"))
+		return
+	} else if public || strings.HasPrefix(r.URL.Path, publicPrefix) {
+		w.Header()["Cross-Origin-Resource-Policy"] = crossOrigin
+	}
+	if strings.HasPrefix(r.URL.Path, publicPrefix) {
+		a.servePublic(w, r)
+		return
+	}
 	if p := a.guard(r); p != nil {
 		a.writeProblem(w, p)
 		return
@@ -291,7 +313,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Close tells every open socket to come back (1012) and waits for them, at most
 // until ctx ends. New sockets are refused from then on.
-func (a *API) Close(ctx context.Context) error { return a.sockets.close(ctx) }
+func (a *API) Close(ctx context.Context) error {
+	a.strangers.close()
+	return a.sockets.close(ctx)
+}
 
 // guard refuses what a foreign web page makes a browser send.
 func (a *API) guard(r *http.Request) *Problem {

@@ -314,6 +314,9 @@ func TestRoutesAreTheDocument(t *testing.T) {
 	doc, _ := document()
 	inDoc := map[string]bool{}
 	for path, item := range doc.Paths.Map() {
+		if strings.HasPrefix(path, "/public/") {
+			continue // answered before the router, see servePublic
+		}
 		for method := range item.Operations() {
 			path = strings.NewReplacer("{y}.pbf", ":tile", "{y}.png", ":tile", "{", ":", "}", "").Replace(path)
 			inDoc[method+" "+path] = true

@@ -90,19 +90,19 @@ func (e DatumName) Valid() bool {
 
 // Defines values for DecisionInputStatus.
 const (
-	Done    DecisionInputStatus = "done"
-	Dropped DecisionInputStatus = "dropped"
-	Open    DecisionInputStatus = "open"
+	DecisionInputStatusDone    DecisionInputStatus = "done"
+	DecisionInputStatusDropped DecisionInputStatus = "dropped"
+	DecisionInputStatusOpen    DecisionInputStatus = "open"
 )
 
 // Valid indicates whether the value is a known member of the DecisionInputStatus enum.
 func (e DecisionInputStatus) Valid() bool {
 	switch e {
-	case Done:
+	case DecisionInputStatusDone:
 		return true
-	case Dropped:
+	case DecisionInputStatusDropped:
 		return true
-	case Open:
+	case DecisionInputStatusOpen:
 		return true
 	default:
 		return false
@@ -430,6 +430,276 @@ func (e NearestUnitsUnitsBy) Valid() bool {
 	case NearestUnitsUnitsByLine:
 		return true
 	case NearestUnitsUnitsByRoad:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicChangesType.
+const (
+	PublicChangesTypeFeatureCollection PublicChangesType = "FeatureCollection"
+)
+
+// Valid indicates whether the value is a known member of the PublicChangesType enum.
+func (e PublicChangesType) Valid() bool {
+	switch e {
+	case PublicChangesTypeFeatureCollection:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicChangesV.
+const (
+	PublicChangesVN1 PublicChangesV = 1
+)
+
+// Valid indicates whether the value is a known member of the PublicChangesV enum.
+func (e PublicChangesV) Valid() bool {
+	switch e {
+	case PublicChangesVN1:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicFeaturePropertiesKind.
+const (
+	PublicFeaturePropertiesKindHazard   PublicFeaturePropertiesKind = "hazard"
+	PublicFeaturePropertiesKindIncident PublicFeaturePropertiesKind = "incident"
+	PublicFeaturePropertiesKindShelter  PublicFeaturePropertiesKind = "shelter"
+	PublicFeaturePropertiesKindSite     PublicFeaturePropertiesKind = "site"
+)
+
+// Valid indicates whether the value is a known member of the PublicFeaturePropertiesKind enum.
+func (e PublicFeaturePropertiesKind) Valid() bool {
+	switch e {
+	case PublicFeaturePropertiesKindHazard:
+		return true
+	case PublicFeaturePropertiesKindIncident:
+		return true
+	case PublicFeaturePropertiesKindShelter:
+		return true
+	case PublicFeaturePropertiesKindSite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicFeaturePropertiesSeverity.
+const (
+	PublicFeaturePropertiesSeverityExtreme  PublicFeaturePropertiesSeverity = "extreme"
+	PublicFeaturePropertiesSeverityMinor    PublicFeaturePropertiesSeverity = "minor"
+	PublicFeaturePropertiesSeverityModerate PublicFeaturePropertiesSeverity = "moderate"
+	PublicFeaturePropertiesSeveritySevere   PublicFeaturePropertiesSeverity = "severe"
+	PublicFeaturePropertiesSeverityUnknown  PublicFeaturePropertiesSeverity = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the PublicFeaturePropertiesSeverity enum.
+func (e PublicFeaturePropertiesSeverity) Valid() bool {
+	switch e {
+	case PublicFeaturePropertiesSeverityExtreme:
+		return true
+	case PublicFeaturePropertiesSeverityMinor:
+		return true
+	case PublicFeaturePropertiesSeverityModerate:
+		return true
+	case PublicFeaturePropertiesSeveritySevere:
+		return true
+	case PublicFeaturePropertiesSeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicFeaturePropertiesStatus.
+const (
+	PublicFeaturePropertiesStatusOpen PublicFeaturePropertiesStatus = "open"
+	PublicFeaturePropertiesStatusOver PublicFeaturePropertiesStatus = "over"
+)
+
+// Valid indicates whether the value is a known member of the PublicFeaturePropertiesStatus enum.
+func (e PublicFeaturePropertiesStatus) Valid() bool {
+	switch e {
+	case PublicFeaturePropertiesStatusOpen:
+		return true
+	case PublicFeaturePropertiesStatusOver:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicFeatureType.
+const (
+	PublicFeatureTypeFeature PublicFeatureType = "Feature"
+)
+
+// Valid indicates whether the value is a known member of the PublicFeatureType enum.
+func (e PublicFeatureType) Valid() bool {
+	switch e {
+	case PublicFeatureTypeFeature:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicRoomState.
+const (
+	PublicRoomStateClosed PublicRoomState = "closed"
+	PublicRoomStateFull   PublicRoomState = "full"
+	PublicRoomStateOpen   PublicRoomState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PublicRoomState enum.
+func (e PublicRoomState) Valid() bool {
+	switch e {
+	case PublicRoomStateClosed:
+		return true
+	case PublicRoomStateFull:
+		return true
+	case PublicRoomStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicSnapshotType.
+const (
+	PublicSnapshotTypeFeatureCollection PublicSnapshotType = "FeatureCollection"
+)
+
+// Valid indicates whether the value is a known member of the PublicSnapshotType enum.
+func (e PublicSnapshotType) Valid() bool {
+	switch e {
+	case PublicSnapshotTypeFeatureCollection:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicSnapshotV.
+const (
+	PublicSnapshotVN1 PublicSnapshotV = 1
+)
+
+// Valid indicates whether the value is a known member of the PublicSnapshotV enum.
+func (e PublicSnapshotV) Valid() bool {
+	switch e {
+	case PublicSnapshotVN1:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicationStatus.
+const (
+	PublicationStatusExpired   PublicationStatus = "expired"
+	PublicationStatusNone      PublicationStatus = "none"
+	PublicationStatusPublic    PublicationStatus = "public"
+	PublicationStatusScheduled PublicationStatus = "scheduled"
+	PublicationStatusWithdrawn PublicationStatus = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the PublicationStatus enum.
+func (e PublicationStatus) Valid() bool {
+	switch e {
+	case PublicationStatusExpired:
+		return true
+	case PublicationStatusNone:
+		return true
+	case PublicationStatusPublic:
+		return true
+	case PublicationStatusScheduled:
+		return true
+	case PublicationStatusWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicationPrecision.
+const (
+	PublicationPrecisionBlock    PublicationPrecision = "block"
+	PublicationPrecisionDistrict PublicationPrecision = "district"
+	PublicationPrecisionExact    PublicationPrecision = "exact"
+	PublicationPrecisionHidden   PublicationPrecision = "hidden"
+)
+
+// Valid indicates whether the value is a known member of the PublicationPrecision enum.
+func (e PublicationPrecision) Valid() bool {
+	switch e {
+	case PublicationPrecisionBlock:
+		return true
+	case PublicationPrecisionDistrict:
+		return true
+	case PublicationPrecisionExact:
+		return true
+	case PublicationPrecisionHidden:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicationRequestSeverity.
+const (
+	PublicationRequestSeverityExtreme  PublicationRequestSeverity = "extreme"
+	PublicationRequestSeverityMinor    PublicationRequestSeverity = "minor"
+	PublicationRequestSeverityModerate PublicationRequestSeverity = "moderate"
+	PublicationRequestSeveritySevere   PublicationRequestSeverity = "severe"
+	PublicationRequestSeverityUnknown  PublicationRequestSeverity = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the PublicationRequestSeverity enum.
+func (e PublicationRequestSeverity) Valid() bool {
+	switch e {
+	case PublicationRequestSeverityExtreme:
+		return true
+	case PublicationRequestSeverityMinor:
+		return true
+	case PublicationRequestSeverityModerate:
+		return true
+	case PublicationRequestSeveritySevere:
+		return true
+	case PublicationRequestSeverityUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicationSightStatus.
+const (
+	PublicationSightStatusExpired   PublicationSightStatus = "expired"
+	PublicationSightStatusNone      PublicationSightStatus = "none"
+	PublicationSightStatusPublic    PublicationSightStatus = "public"
+	PublicationSightStatusScheduled PublicationSightStatus = "scheduled"
+	PublicationSightStatusWithdrawn PublicationSightStatus = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the PublicationSightStatus enum.
+func (e PublicationSightStatus) Valid() bool {
+	switch e {
+	case PublicationSightStatusExpired:
+		return true
+	case PublicationSightStatusNone:
+		return true
+	case PublicationSightStatusPublic:
+		return true
+	case PublicationSightStatusScheduled:
+		return true
+	case PublicationSightStatusWithdrawn:
 		return true
 	default:
 		return false
@@ -940,6 +1210,30 @@ func (e PutHazardParamsDatum) Valid() bool {
 	}
 }
 
+// Defines values for GetHazardPublicationParamsPrecision.
+const (
+	GetHazardPublicationParamsPrecisionBlock    GetHazardPublicationParamsPrecision = "block"
+	GetHazardPublicationParamsPrecisionDistrict GetHazardPublicationParamsPrecision = "district"
+	GetHazardPublicationParamsPrecisionExact    GetHazardPublicationParamsPrecision = "exact"
+	GetHazardPublicationParamsPrecisionHidden   GetHazardPublicationParamsPrecision = "hidden"
+)
+
+// Valid indicates whether the value is a known member of the GetHazardPublicationParamsPrecision enum.
+func (e GetHazardPublicationParamsPrecision) Valid() bool {
+	switch e {
+	case GetHazardPublicationParamsPrecisionBlock:
+		return true
+	case GetHazardPublicationParamsPrecisionDistrict:
+		return true
+	case GetHazardPublicationParamsPrecisionExact:
+		return true
+	case GetHazardPublicationParamsPrecisionHidden:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateIncidentParamsDatum.
 const (
 	CreateIncidentParamsDatumBd09     CreateIncidentParamsDatum = "bd09"
@@ -1006,6 +1300,30 @@ func (e PutIncidentParamsDatum) Valid() bool {
 	case PutIncidentParamsDatumGcj02:
 		return true
 	case PutIncidentParamsDatumWgs84:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetIncidentPublicationParamsPrecision.
+const (
+	GetIncidentPublicationParamsPrecisionBlock    GetIncidentPublicationParamsPrecision = "block"
+	GetIncidentPublicationParamsPrecisionDistrict GetIncidentPublicationParamsPrecision = "district"
+	GetIncidentPublicationParamsPrecisionExact    GetIncidentPublicationParamsPrecision = "exact"
+	GetIncidentPublicationParamsPrecisionHidden   GetIncidentPublicationParamsPrecision = "hidden"
+)
+
+// Valid indicates whether the value is a known member of the GetIncidentPublicationParamsPrecision enum.
+func (e GetIncidentPublicationParamsPrecision) Valid() bool {
+	switch e {
+	case GetIncidentPublicationParamsPrecisionBlock:
+		return true
+	case GetIncidentPublicationParamsPrecisionDistrict:
+		return true
+	case GetIncidentPublicationParamsPrecisionExact:
+		return true
+	case GetIncidentPublicationParamsPrecisionHidden:
 		return true
 	default:
 		return false
@@ -1084,6 +1402,30 @@ func (e PutShelterParamsDatum) Valid() bool {
 	}
 }
 
+// Defines values for GetShelterPublicationParamsPrecision.
+const (
+	GetShelterPublicationParamsPrecisionBlock    GetShelterPublicationParamsPrecision = "block"
+	GetShelterPublicationParamsPrecisionDistrict GetShelterPublicationParamsPrecision = "district"
+	GetShelterPublicationParamsPrecisionExact    GetShelterPublicationParamsPrecision = "exact"
+	GetShelterPublicationParamsPrecisionHidden   GetShelterPublicationParamsPrecision = "hidden"
+)
+
+// Valid indicates whether the value is a known member of the GetShelterPublicationParamsPrecision enum.
+func (e GetShelterPublicationParamsPrecision) Valid() bool {
+	switch e {
+	case GetShelterPublicationParamsPrecisionBlock:
+		return true
+	case GetShelterPublicationParamsPrecisionDistrict:
+		return true
+	case GetShelterPublicationParamsPrecisionExact:
+		return true
+	case GetShelterPublicationParamsPrecisionHidden:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateSiteParamsDatum.
 const (
 	CreateSiteParamsDatumBd09     CreateSiteParamsDatum = "bd09"
@@ -1150,6 +1492,30 @@ func (e PutSiteParamsDatum) Valid() bool {
 	case PutSiteParamsDatumGcj02:
 		return true
 	case PutSiteParamsDatumWgs84:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSitePublicationParamsPrecision.
+const (
+	GetSitePublicationParamsPrecisionBlock    GetSitePublicationParamsPrecision = "block"
+	GetSitePublicationParamsPrecisionDistrict GetSitePublicationParamsPrecision = "district"
+	GetSitePublicationParamsPrecisionExact    GetSitePublicationParamsPrecision = "exact"
+	GetSitePublicationParamsPrecisionHidden   GetSitePublicationParamsPrecision = "hidden"
+)
+
+// Valid indicates whether the value is a known member of the GetSitePublicationParamsPrecision enum.
+func (e GetSitePublicationParamsPrecision) Valid() bool {
+	switch e {
+	case GetSitePublicationParamsPrecisionBlock:
+		return true
+	case GetSitePublicationParamsPrecisionDistrict:
+		return true
+	case GetSitePublicationParamsPrecisionExact:
+		return true
+	case GetSitePublicationParamsPrecisionHidden:
 		return true
 	default:
 		return false
@@ -2313,6 +2679,204 @@ type Problem struct {
 	// Yours 412: the revision in If-Match
 	Yours string `json:"yours,omitempty"`
 }
+
+// PublicChanges defines model for PublicChanges.
+type PublicChanges struct {
+	Base int64 `json:"base"`
+
+	// Complete There is more at next
+	Complete bool              `json:"complete"`
+	Drop     []string          `json:"drop"`
+	Epoch    string            `json:"epoch"`
+	Features []PublicFeature   `json:"features"`
+	Next     string            `json:"next"`
+	Seq      int64             `json:"seq"`
+	Type     PublicChangesType `json:"type"`
+	V        PublicChangesV    `json:"v"`
+}
+
+// PublicChangesType defines model for PublicChanges.Type.
+type PublicChangesType string
+
+// PublicChangesV defines model for PublicChanges.V.
+type PublicChangesV int
+
+// PublicFeature All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+type PublicFeature struct {
+	// Geometry Point, LineString, Polygon or their Multi forms; null: hidden
+	Geometry   *map[string]interface{} `json:"geometry"`
+	Id         string                  `json:"id"`
+	Properties struct {
+		// Advice A text by language
+		Advice *PublicText                 `json:"advice,omitempty"`
+		Kind   PublicFeaturePropertiesKind `json:"kind"`
+
+		// Precision How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+		Precision   PublicationPrecision `json:"precision"`
+		PublishedAt *time.Time           `json:"published_at,omitempty"`
+
+		// RadiusM How far from the point it can be
+		RadiusM  *int                             `json:"radius_m,omitempty"`
+		Rev      int64                            `json:"rev"`
+		Room     *PublicRoom                      `json:"room,omitempty"`
+		Severity *PublicFeaturePropertiesSeverity `json:"severity,omitempty"`
+		Status   PublicFeaturePropertiesStatus    `json:"status"`
+
+		// Title A text by language
+		Title      PublicText `json:"title"`
+		Type       string     `json:"type"`
+		UpdatedAt  *time.Time `json:"updated_at,omitempty"`
+		ValidUntil *time.Time `json:"valid_until,omitempty"`
+	} `json:"properties"`
+	Type PublicFeatureType `json:"type"`
+}
+
+// PublicFeaturePropertiesKind defines model for PublicFeature.Properties.Kind.
+type PublicFeaturePropertiesKind string
+
+// PublicFeaturePropertiesSeverity defines model for PublicFeature.Properties.Severity.
+type PublicFeaturePropertiesSeverity string
+
+// PublicFeaturePropertiesStatus defines model for PublicFeature.Properties.Status.
+type PublicFeaturePropertiesStatus string
+
+// PublicFeatureType defines model for PublicFeature.Type.
+type PublicFeatureType string
+
+// PublicRoom defines model for PublicRoom.
+type PublicRoom struct {
+	CountedAt *time.Time `json:"counted_at,omitempty"`
+
+	// From Of the band that the capacity lies in; absent: not known
+	From  *int            `json:"from,omitempty"`
+	State PublicRoomState `json:"state"`
+
+	// To absent: no upper end
+	To *int `json:"to,omitempty"`
+}
+
+// PublicRoomState defines model for PublicRoom.State.
+type PublicRoomState string
+
+// PublicSnapshot defines model for PublicSnapshot.
+type PublicSnapshot struct {
+	Epoch     string          `json:"epoch"`
+	Exercise  *bool           `json:"exercise,omitempty"`
+	Features  []PublicFeature `json:"features"`
+	Seq       int64           `json:"seq"`
+	Simulated *bool           `json:"simulated,omitempty"`
+
+	// Since Where the changes after this are
+	Since string             `json:"since"`
+	Time  time.Time          `json:"time"`
+	Type  PublicSnapshotType `json:"type"`
+	V     PublicSnapshotV    `json:"v"`
+}
+
+// PublicSnapshotType defines model for PublicSnapshot.Type.
+type PublicSnapshotType string
+
+// PublicSnapshotV defines model for PublicSnapshot.V.
+type PublicSnapshotV int
+
+// PublicText A text by language
+type PublicText struct {
+	En *string `json:"en,omitempty"`
+	Fa *string `json:"fa,omitempty"`
+	Zh *string `json:"zh,omitempty"`
+}
+
+// Publication defines model for Publication.
+type Publication struct {
+	// Next All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+	Next     *PublicFeature `json:"next,omitempty"`
+	NextAt   *time.Time     `json:"next_at,omitempty"`
+	PublicId *string        `json:"public_id,omitempty"`
+
+	// Publication The key of its feature in the world of operations
+	Publication *string `json:"publication,omitempty"`
+
+	// Shown All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+	Shown  *PublicFeature    `json:"shown,omitempty"`
+	Status PublicationStatus `json:"status"`
+
+	// Why Why the server withdrew it: gone, unlisted, or what keeps it unpublished, as a code
+	Why *string `json:"why,omitempty"`
+}
+
+// PublicationStatus defines model for Publication.Status.
+type PublicationStatus string
+
+// PublicationPrecision How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+type PublicationPrecision string
+
+// PublicationRequest defines model for PublicationRequest.
+type PublicationRequest struct {
+	// Advice A text by language
+	Advice *PublicText `json:"advice,omitempty"`
+
+	// Confirmed It is meant; sensitive types need the word
+	Confirmed *bool `json:"confirmed,omitempty"`
+
+	// DelayS Seconds until it is public; without it as few as may be
+	DelayS *int `json:"delay_s,omitempty"`
+
+	// Precision How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+	Precision *PublicationPrecision `json:"precision,omitempty"`
+
+	// Reason For the record; never public
+	Reason   *string                     `json:"reason,omitempty"`
+	Severity *PublicationRequestSeverity `json:"severity,omitempty"`
+
+	// Title A text by language
+	Title *PublicText `json:"title,omitempty"`
+
+	// ValidUntil It goes by itself then
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// PublicationRequestSeverity defines model for PublicationRequest.Severity.
+type PublicationRequestSeverity string
+
+// PublicationSight defines model for PublicationSight.
+type PublicationSight struct {
+	// Ceiling How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+	Ceiling *PublicationPrecision `json:"ceiling,omitempty"`
+	DelayS  int                   `json:"delay_s"`
+
+	// Floor How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+	Floor *PublicationPrecision `json:"floor,omitempty"`
+
+	// Guard Publishing it must be confirmed
+	Guard bool `json:"guard"`
+
+	// Never Why it cannot be published: medical, minors, violence, police, safe_house, security, unlisted, or a flag of the feature
+	Never *string `json:"never,omitempty"`
+
+	// Next All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+	Next   *PublicFeature `json:"next,omitempty"`
+	NextAt *time.Time     `json:"next_at,omitempty"`
+
+	// Preview All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+	Preview *PublicFeature `json:"preview,omitempty"`
+
+	// PreviewAt When it would be public
+	PreviewAt *time.Time `json:"preview_at,omitempty"`
+	PublicId  *string    `json:"public_id,omitempty"`
+
+	// Publication The key of its feature in the world of operations
+	Publication *string `json:"publication,omitempty"`
+
+	// Shown All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact.
+	Shown  *PublicFeature         `json:"shown,omitempty"`
+	Status PublicationSightStatus `json:"status"`
+
+	// Why Why the server withdrew it: gone, unlisted, or what keeps it unpublished, as a code
+	Why *string `json:"why,omitempty"`
+}
+
+// PublicationSightStatus defines model for PublicationSight.Status.
+type PublicationSightStatus string
 
 // QuarantineInput defines model for QuarantineInput.
 type QuarantineInput struct {
@@ -3521,6 +4085,41 @@ type PutHazardParams struct {
 // PutHazardParamsDatum defines parameters for PutHazard.
 type PutHazardParamsDatum string
 
+// GetHazardPublicationParams defines parameters for GetHazardPublication.
+type GetHazardPublicationParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Precision How finely the place would be told; without it as finely as may be
+	Precision *GetHazardPublicationParamsPrecision `form:"precision,omitempty" json:"precision,omitempty"`
+}
+
+// GetHazardPublicationParamsPrecision defines parameters for GetHazardPublication.
+type GetHazardPublicationParamsPrecision string
+
+// PublishHazardParams defines parameters for PublishHazard.
+type PublishHazardParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WithdrawHazardJSONBody defines parameters for WithdrawHazard.
+type WithdrawHazardJSONBody struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// WithdrawHazardParams defines parameters for WithdrawHazard.
+type WithdrawHazardParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListIncidentsParams defines parameters for ListIncidents.
 type ListIncidentsParams struct {
 	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
@@ -3647,6 +4246,27 @@ type CloseIncidentParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetIncidentPublicationParams defines parameters for GetIncidentPublication.
+type GetIncidentPublicationParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Precision How finely the place would be told; without it as finely as may be
+	Precision *GetIncidentPublicationParamsPrecision `form:"precision,omitempty" json:"precision,omitempty"`
+}
+
+// GetIncidentPublicationParamsPrecision defines parameters for GetIncidentPublication.
+type GetIncidentPublicationParamsPrecision string
+
+// PublishIncidentParams defines parameters for PublishIncident.
+type PublishIncidentParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReleaseIncidentParams defines parameters for ReleaseIncident.
 type ReleaseIncidentParams struct {
 	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
@@ -3667,6 +4287,20 @@ type ShareIncidentParams struct {
 
 // SetIncidentStatusParams defines parameters for SetIncidentStatus.
 type SetIncidentStatusParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WithdrawIncidentJSONBody defines parameters for WithdrawIncident.
+type WithdrawIncidentJSONBody struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// WithdrawIncidentParams defines parameters for WithdrawIncident.
+type WithdrawIncidentParams struct {
 	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
 	World *World `form:"world,omitempty" json:"world,omitempty"`
 
@@ -3866,6 +4500,41 @@ type PutShelterParams struct {
 // PutShelterParamsDatum defines parameters for PutShelter.
 type PutShelterParamsDatum string
 
+// GetShelterPublicationParams defines parameters for GetShelterPublication.
+type GetShelterPublicationParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Precision How finely the place would be told; without it as finely as may be
+	Precision *GetShelterPublicationParamsPrecision `form:"precision,omitempty" json:"precision,omitempty"`
+}
+
+// GetShelterPublicationParamsPrecision defines parameters for GetShelterPublication.
+type GetShelterPublicationParamsPrecision string
+
+// PublishShelterParams defines parameters for PublishShelter.
+type PublishShelterParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WithdrawShelterJSONBody defines parameters for WithdrawShelter.
+type WithdrawShelterJSONBody struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// WithdrawShelterParams defines parameters for WithdrawShelter.
+type WithdrawShelterParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSitesParams defines parameters for ListSites.
 type ListSitesParams struct {
 	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
@@ -3955,6 +4624,41 @@ type PutSiteParams struct {
 
 // PutSiteParamsDatum defines parameters for PutSite.
 type PutSiteParamsDatum string
+
+// GetSitePublicationParams defines parameters for GetSitePublication.
+type GetSitePublicationParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Precision How finely the place would be told; without it as finely as may be
+	Precision *GetSitePublicationParamsPrecision `form:"precision,omitempty" json:"precision,omitempty"`
+}
+
+// GetSitePublicationParamsPrecision defines parameters for GetSitePublication.
+type GetSitePublicationParamsPrecision string
+
+// PublishSiteParams defines parameters for PublishSite.
+type PublishSiteParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WithdrawSiteJSONBody defines parameters for WithdrawSite.
+type WithdrawSiteJSONBody struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// WithdrawSiteParams defines parameters for WithdrawSite.
+type WithdrawSiteParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // DeleteSituationParams defines parameters for DeleteSituation.
 type DeleteSituationParams struct {
@@ -4303,6 +5007,12 @@ type PutHazardApplicationGeoPlusJSONRequestBody = HazardInput
 // PutHazardJSONRequestBody defines body for PutHazard for application/json ContentType.
 type PutHazardJSONRequestBody = HazardInput
 
+// PublishHazardJSONRequestBody defines body for PublishHazard for application/json ContentType.
+type PublishHazardJSONRequestBody = PublicationRequest
+
+// WithdrawHazardJSONRequestBody defines body for WithdrawHazard for application/json ContentType.
+type WithdrawHazardJSONRequestBody WithdrawHazardJSONBody
+
 // CreateIncidentApplicationGeoPlusJSONRequestBody defines body for CreateIncident for application/geo+json ContentType.
 type CreateIncidentApplicationGeoPlusJSONRequestBody = IncidentInput
 
@@ -4327,6 +5037,9 @@ type AssignIncidentJSONRequestBody = AssignInput
 // CloseIncidentJSONRequestBody defines body for CloseIncident for application/json ContentType.
 type CloseIncidentJSONRequestBody = CloseInput
 
+// PublishIncidentJSONRequestBody defines body for PublishIncident for application/json ContentType.
+type PublishIncidentJSONRequestBody = PublicationRequest
+
 // ReleaseIncidentJSONRequestBody defines body for ReleaseIncident for application/json ContentType.
 type ReleaseIncidentJSONRequestBody = ReleaseInput
 
@@ -4335,6 +5048,9 @@ type ShareIncidentJSONRequestBody = ShareInput
 
 // SetIncidentStatusJSONRequestBody defines body for SetIncidentStatus for application/json ContentType.
 type SetIncidentStatusJSONRequestBody = IncidentStatusInput
+
+// WithdrawIncidentJSONRequestBody defines body for WithdrawIncident for application/json ContentType.
+type WithdrawIncidentJSONRequestBody WithdrawIncidentJSONBody
 
 // PutLayoutJSONRequestBody defines body for PutLayout for application/json ContentType.
 type PutLayoutJSONRequestBody = LayoutInput
@@ -4372,6 +5088,12 @@ type PutShelterApplicationGeoPlusJSONRequestBody = ShelterInput
 // PutShelterJSONRequestBody defines body for PutShelter for application/json ContentType.
 type PutShelterJSONRequestBody = ShelterInput
 
+// PublishShelterJSONRequestBody defines body for PublishShelter for application/json ContentType.
+type PublishShelterJSONRequestBody = PublicationRequest
+
+// WithdrawShelterJSONRequestBody defines body for WithdrawShelter for application/json ContentType.
+type WithdrawShelterJSONRequestBody WithdrawShelterJSONBody
+
 // CreateSiteApplicationGeoPlusJSONRequestBody defines body for CreateSite for application/geo+json ContentType.
 type CreateSiteApplicationGeoPlusJSONRequestBody = SiteInput
 
@@ -4389,6 +5111,12 @@ type PutSiteApplicationGeoPlusJSONRequestBody = SiteInput
 
 // PutSiteJSONRequestBody defines body for PutSite for application/json ContentType.
 type PutSiteJSONRequestBody = SiteInput
+
+// PublishSiteJSONRequestBody defines body for PublishSite for application/json ContentType.
+type PublishSiteJSONRequestBody = PublicationRequest
+
+// WithdrawSiteJSONRequestBody defines body for WithdrawSite for application/json ContentType.
+type WithdrawSiteJSONRequestBody WithdrawSiteJSONBody
 
 // PutSituationJSONRequestBody defines body for PutSituation for application/json ContentType.
 type PutSituationJSONRequestBody = SituationInput
@@ -7974,6 +8702,15 @@ type ServerInterface interface {
 	// PutHazard Create or replace a hazard
 	// (PUT /api/v1/hazards/{id})
 	PutHazard(ctx echo.Context, id Id, params PutHazardParams) error
+	// GetHazardPublication What is public of a hazard, and what publishing it would make public
+	// (GET /api/v1/hazards/{id}/publication)
+	GetHazardPublication(ctx echo.Context, id Id, params GetHazardPublicationParams) error
+	// PublishHazard Make a hazard public
+	// (POST /api/v1/hazards/{id}/publish)
+	PublishHazard(ctx echo.Context, id Id, params PublishHazardParams) error
+	// WithdrawHazard Take a hazard back from the public, in the next frame
+	// (POST /api/v1/hazards/{id}/withdraw)
+	WithdrawHazard(ctx echo.Context, id Id, params WithdrawHazardParams) error
 	// ListIncidents All incidents
 	// (GET /api/v1/incidents)
 	ListIncidents(ctx echo.Context, params ListIncidentsParams) error
@@ -8004,6 +8741,12 @@ type ServerInterface interface {
 	// CloseIncident Close the incident
 	// (POST /api/v1/incidents/{id}/close)
 	CloseIncident(ctx echo.Context, id Id, params CloseIncidentParams) error
+	// GetIncidentPublication What is public of an incident, and what publishing it would make public
+	// (GET /api/v1/incidents/{id}/publication)
+	GetIncidentPublication(ctx echo.Context, id Id, params GetIncidentPublicationParams) error
+	// PublishIncident Make an incident public
+	// (POST /api/v1/incidents/{id}/publish)
+	PublishIncident(ctx echo.Context, id Id, params PublishIncidentParams) error
 	// ReleaseIncident Release units
 	// (POST /api/v1/incidents/{id}/release)
 	ReleaseIncident(ctx echo.Context, id Id, params ReleaseIncidentParams) error
@@ -8013,6 +8756,9 @@ type ServerInterface interface {
 	// SetIncidentStatus Change the status of an incident by hand
 	// (POST /api/v1/incidents/{id}/status)
 	SetIncidentStatus(ctx echo.Context, id Id, params SetIncidentStatusParams) error
+	// WithdrawIncident Take an incident back from the public, in the next frame
+	// (POST /api/v1/incidents/{id}/withdraw)
+	WithdrawIncident(ctx echo.Context, id Id, params WithdrawIncidentParams) error
 	// DeleteLayout Take a layout away
 	// (DELETE /api/v1/layouts/{id})
 	DeleteLayout(ctx echo.Context, id Id, params DeleteLayoutParams) error
@@ -8082,6 +8828,15 @@ type ServerInterface interface {
 	// PutShelter Create or replace a shelter
 	// (PUT /api/v1/shelters/{id})
 	PutShelter(ctx echo.Context, id Id, params PutShelterParams) error
+	// GetShelterPublication What is public of a shelter, and what publishing it would make public
+	// (GET /api/v1/shelters/{id}/publication)
+	GetShelterPublication(ctx echo.Context, id Id, params GetShelterPublicationParams) error
+	// PublishShelter Make a shelter public
+	// (POST /api/v1/shelters/{id}/publish)
+	PublishShelter(ctx echo.Context, id Id, params PublishShelterParams) error
+	// WithdrawShelter Take a shelter back from the public, in the next frame
+	// (POST /api/v1/shelters/{id}/withdraw)
+	WithdrawShelter(ctx echo.Context, id Id, params WithdrawShelterParams) error
 	// ListSites All sites
 	// (GET /api/v1/sites)
 	ListSites(ctx echo.Context, params ListSitesParams) error
@@ -8100,6 +8855,15 @@ type ServerInterface interface {
 	// PutSite Create or replace a site
 	// (PUT /api/v1/sites/{id})
 	PutSite(ctx echo.Context, id Id, params PutSiteParams) error
+	// GetSitePublication What is public of a site, and what publishing it would make public
+	// (GET /api/v1/sites/{id}/publication)
+	GetSitePublication(ctx echo.Context, id Id, params GetSitePublicationParams) error
+	// PublishSite Make a site public
+	// (POST /api/v1/sites/{id}/publish)
+	PublishSite(ctx echo.Context, id Id, params PublishSiteParams) error
+	// WithdrawSite Take a site back from the public, in the next frame
+	// (POST /api/v1/sites/{id}/withdraw)
+	WithdrawSite(ctx echo.Context, id Id, params WithdrawSiteParams) error
 	// DeleteSituation Take the situation line away
 	// (DELETE /api/v1/situation)
 	DeleteSituation(ctx echo.Context, params DeleteSituationParams) error
@@ -9525,6 +10289,122 @@ func (w *ServerInterfaceWrapper) PutHazard(ctx echo.Context) error {
 	return err
 }
 
+// GetHazardPublication converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHazardPublication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetHazardPublicationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "precision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "precision", ctx.QueryParams(), &params.Precision, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter precision: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHazardPublication(ctx, id, params)
+	return err
+}
+
+// PublishHazard converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishHazard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishHazardParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishHazard(ctx, id, params)
+	return err
+}
+
+// WithdrawHazard converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawHazard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawHazardParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawHazard(ctx, id, params)
+	return err
+}
+
 // ListIncidents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListIncidents(ctx echo.Context) error {
 	var err error
@@ -9996,6 +10876,80 @@ func (w *ServerInterfaceWrapper) CloseIncident(ctx echo.Context) error {
 	return err
 }
 
+// GetIncidentPublication converts echo context to params.
+func (w *ServerInterfaceWrapper) GetIncidentPublication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIncidentPublicationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "precision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "precision", ctx.QueryParams(), &params.Precision, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter precision: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetIncidentPublication(ctx, id, params)
+	return err
+}
+
+// PublishIncident converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishIncident(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishIncidentParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishIncident(ctx, id, params)
+	return err
+}
+
 // ReleaseIncident converts echo context to params.
 func (w *ServerInterfaceWrapper) ReleaseIncident(ctx echo.Context) error {
 	var err error
@@ -10119,6 +11073,48 @@ func (w *ServerInterfaceWrapper) SetIncidentStatus(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SetIncidentStatus(ctx, id, params)
+	return err
+}
+
+// WithdrawIncident converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawIncident(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawIncidentParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawIncident(ctx, id, params)
 	return err
 }
 
@@ -10903,6 +11899,122 @@ func (w *ServerInterfaceWrapper) PutShelter(ctx echo.Context) error {
 	return err
 }
 
+// GetShelterPublication converts echo context to params.
+func (w *ServerInterfaceWrapper) GetShelterPublication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetShelterPublicationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "precision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "precision", ctx.QueryParams(), &params.Precision, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter precision: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetShelterPublication(ctx, id, params)
+	return err
+}
+
+// PublishShelter converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishShelter(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishShelterParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishShelter(ctx, id, params)
+	return err
+}
+
+// WithdrawShelter converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawShelter(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawShelterParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawShelter(ctx, id, params)
+	return err
+}
+
 // ListSites converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSites(ctx echo.Context) error {
 	var err error
@@ -11223,6 +12335,122 @@ func (w *ServerInterfaceWrapper) PutSite(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutSite(ctx, id, params)
+	return err
+}
+
+// GetSitePublication converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSitePublication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSitePublicationParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "precision" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "precision", ctx.QueryParams(), &params.Precision, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter precision: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSitePublication(ctx, id, params)
+	return err
+}
+
+// PublishSite converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishSite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishSiteParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishSite(ctx, id, params)
+	return err
+}
+
+// WithdrawSite converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawSite(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawSiteParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawSite(ctx, id, params)
 	return err
 }
 
@@ -12328,5 +13556,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/oidc/start", wrapper.StartOidc, options.OperationMiddlewares["startOidc"]...)
 	router.GET(options.BaseURL+"/api/v1/oidc/callback", wrapper.FinishOidc, options.OperationMiddlewares["finishOidc"]...)
 	router.POST(options.BaseURL+"/api/v1/oidc/end", wrapper.EndOidc, options.OperationMiddlewares["endOidc"]...)
+	router.POST(options.BaseURL+"/api/v1/incidents/:id/publish", wrapper.PublishIncident, options.OperationMiddlewares["publishIncident"]...)
+	router.POST(options.BaseURL+"/api/v1/incidents/:id/withdraw", wrapper.WithdrawIncident, options.OperationMiddlewares["withdrawIncident"]...)
+	router.GET(options.BaseURL+"/api/v1/incidents/:id/publication", wrapper.GetIncidentPublication, options.OperationMiddlewares["getIncidentPublication"]...)
+	router.POST(options.BaseURL+"/api/v1/hazards/:id/publish", wrapper.PublishHazard, options.OperationMiddlewares["publishHazard"]...)
+	router.POST(options.BaseURL+"/api/v1/hazards/:id/withdraw", wrapper.WithdrawHazard, options.OperationMiddlewares["withdrawHazard"]...)
+	router.GET(options.BaseURL+"/api/v1/hazards/:id/publication", wrapper.GetHazardPublication, options.OperationMiddlewares["getHazardPublication"]...)
+	router.POST(options.BaseURL+"/api/v1/shelters/:id/publish", wrapper.PublishShelter, options.OperationMiddlewares["publishShelter"]...)
+	router.POST(options.BaseURL+"/api/v1/shelters/:id/withdraw", wrapper.WithdrawShelter, options.OperationMiddlewares["withdrawShelter"]...)
+	router.GET(options.BaseURL+"/api/v1/shelters/:id/publication", wrapper.GetShelterPublication, options.OperationMiddlewares["getShelterPublication"]...)
+	router.POST(options.BaseURL+"/api/v1/sites/:id/publish", wrapper.PublishSite, options.OperationMiddlewares["publishSite"]...)
+	router.POST(options.BaseURL+"/api/v1/sites/:id/withdraw", wrapper.WithdrawSite, options.OperationMiddlewares["withdrawSite"]...)
+	router.GET(options.BaseURL+"/api/v1/sites/:id/publication", wrapper.GetSitePublication, options.OperationMiddlewares["getSitePublication"]...)
 
 }

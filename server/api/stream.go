@@ -72,6 +72,9 @@ type sockets struct {
 	making  int // being upgraded
 	closing bool
 	max     int
+	// Of strangers there are fewer, so that a surge leaves room for operations.
+	strangers, strangersMax int
+
 	wg      sync.WaitGroup
 	guards  map[string]*guard
 	turning chan struct{} // those who are being turned away
@@ -87,6 +90,9 @@ func newSockets(a *API) *sockets {
 	s := &sockets{api: a, open: map[*socket]struct{}{}, max: a.Limits.Sockets, guards: map[string]*guard{}, turning: make(chan struct{}, turningMax)}
 	if s.max <= 0 {
 		s.max = socketsMaxDefault
+	}
+	if s.strangersMax = a.Limits.Strangers; s.strangersMax <= 0 {
+		s.strangersMax = (s.max + 1) / 2
 	}
 	players := a.Limits.Players
 	if players <= 0 {
@@ -143,6 +149,9 @@ func (a *API) Stream(c echo.Context, p StreamParams) error {
 	}
 	return a.sockets.accept(c, b)
 }
+
+// stranger tells whether nobody knows who asks.
+func (b *begin) stranger() bool { return b.who.Role == access.Anonymous }
 
 // resolve finds out what the caller gets to hear; the error is a problem. Nobody hears
 // the public world without asking for it: a screen whose session is over would take it
@@ -382,7 +391,7 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	case s.closing:
 		s.mu.Unlock()
 		return s.refuse("stopping", streams.ErrStopping)
-	case len(s.open)+s.making >= s.max:
+	case len(s.open)+s.making >= s.max, b.stranger() && s.strangers >= s.strangersMax:
 		s.mu.Unlock()
 		return s.refuse("busy", problem(http.StatusServiceUnavailable, "busy", fmt.Sprintf("the limit of %d open streams is reached; come back later", s.max)))
 	}
@@ -391,6 +400,9 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 		return s.refuse("busy", problem(http.StatusTooManyRequests, access.RateLimited, fmt.Sprintf("the limit of %d open streams of one session is reached", sessionMax)))
 	}
 	s.making++
+	if b.stranger() {
+		s.strangers++
+	}
 	s.wg.Add(1) // while close cannot be waiting yet
 	s.mu.Unlock()
 
@@ -398,6 +410,9 @@ func (s *sockets) accept(c echo.Context, b begin) error {
 	if err != nil {
 		s.mu.Lock()
 		s.making--
+		if b.stranger() {
+			s.strangers--
+		}
 		s.mu.Unlock()
 		s.wg.Done()
 		return err
@@ -660,6 +675,9 @@ func (k *socket) finish() {
 	m.sockets.WithLabelValues(k.protocol).Dec()
 	k.s.mu.Lock()
 	delete(k.s.open, k)
+	if k.who.Role == access.Anonymous {
+		k.s.strangers--
+	}
 	k.s.unwatch(k)
 	k.s.mu.Unlock()
 	k.s.wg.Done()

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -68,6 +69,7 @@ func (p *Page) compress() {
 
 // WorldOptions say how a [World] is shown.
 type WorldOptions struct {
+	Name                string // of the world; empty: live
 	Record              string // epoch of the record
 	Exercise, Simulated bool
 	Log                 *slog.Logger
@@ -76,6 +78,7 @@ type WorldOptions struct {
 
 // World is the public world. One goroutine follows, any number read.
 type World struct {
+	name  string
 	epoch string
 	marks string // members of the snapshot that say what the world is not
 	log   *slog.Logger
@@ -105,7 +108,7 @@ type moments struct {
 
 // Open makes the public world of a recorded one.
 func Open(v *geo.View, o WorldOptions) *World {
-	w := &World{epoch: EpochOf(o.Record), log: o.Log, world: geo.NewWorld(), zip: make(chan *Page, 1), follow: map[string]bool{}, wake: make(chan struct{}, 1),
+	w := &World{name: cmp.Or(o.Name, "live"), epoch: EpochOf(o.Record), log: o.Log, world: geo.NewWorld(), zip: make(chan *Page, 1), follow: map[string]bool{}, wake: make(chan struct{}, 1),
 		ids: map[string]geo.ID{}, sources: map[string]string{}, texts: map[geo.ID]json.RawMessage{}}
 	if w.log == nil {
 		w.log = slog.Default()
@@ -145,7 +148,7 @@ func Open(v *geo.View, o WorldOptions) *World {
 		w.write(f)
 	}
 	w.world.Load(geo.Moment{Seq: h.Seq, Time: v.Time()}, geo.Delta{Put: put}, h.Next, changed, tombs)
-	w.hub = streams.NewHub(w.world, streams.HubOptions{World: "live", Epoch: w.epoch, Audience: streams.Audience{Name: "public"},
+	w.hub = streams.NewHub(w.world, streams.HubOptions{World: w.name, Epoch: w.epoch, Audience: streams.Audience{Name: "public"},
 		Exercise: o.Exercise, Simulated: o.Simulated, Retract: true, Metrics: o.Metrics})
 	w.turn()
 	return w
@@ -202,7 +205,7 @@ func (w *World) Frame(f *streams.Frame, v *geo.View) {
 	w.world.Apply(geo.Moment{Seq: h.Seq, Time: f.Time}, d)
 	now := w.world.View()
 	w.turn() // before the stream, so that who comes because of it finds it
-	w.hub.Publish(&streams.Frame{V: streams.FormatVersion, World: "live", Epoch: w.epoch, Base: base, Seq: h.Seq, Time: f.Time, State: now.Hash(), Delta: d})
+	w.hub.Publish(&streams.Frame{V: streams.FormatVersion, World: w.name, Epoch: w.epoch, Base: base, Seq: h.Seq, Time: f.Time, State: now.Hash(), Delta: d})
 }
 
 // publication notes what a publication became; true when the public may see it.

@@ -204,6 +204,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Share an incident with other worlds of the installation
+         * @description The worlds that are named hear of it, and no others: `[]` ends it. Each holds an image of the incident under the key
+         *     `WORLD~KEY`, with its name, type, levels, status and place as they are at home and nothing personal, and sends its own units.
+         */
+        post: operations["shareIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/worlds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The worlds that the caller may enter */
+        get: operations["listWorlds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{id}/close": {
         parameters: {
             query?: never;
@@ -1568,6 +1606,279 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an incident public
+         * @description Everything starts unpublished, each feature for itself. The preset says how finely the place of a type may be told (`publication` of `/api/v1/preset`),
+         *     how long it waits and what is never public; a request may be coarser and later, never finer or sooner (409 `too-fine`, `too-soon`,
+         *     `never-public`). A sensitive type needs `confirmed` (409 `confirm-needed`). What was told coarsely does not become finer (409 `narrower`).
+         *     The caller must have proved who they are (403 `step-up`). A publication follows its feature until it is withdrawn.
+         */
+        post: operations["publishIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take an incident back from the public, in the next frame */
+        post: operations["withdrawIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is public of an incident, and what publishing it would make public
+         * @description Nothing changes. Refusals are those of publishing; a guard is told and not asked for.
+         */
+        get: operations["getIncidentPublication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a hazard public
+         * @description As for incidents.
+         */
+        post: operations["publishHazard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a hazard back from the public, in the next frame */
+        post: operations["withdrawHazard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/{id}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is public of a hazard, and what publishing it would make public
+         * @description Nothing changes. Refusals are those of publishing; a guard is told and not asked for.
+         */
+        get: operations["getHazardPublication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelters/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a shelter public
+         * @description As for incidents.
+         */
+        post: operations["publishShelter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelters/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a shelter back from the public, in the next frame */
+        post: operations["withdrawShelter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelters/{id}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is public of a shelter, and what publishing it would make public
+         * @description Nothing changes. Refusals are those of publishing; a guard is told and not asked for.
+         */
+        get: operations["getShelterPublication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a site public
+         * @description As for incidents.
+         */
+        post: operations["publishSite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a site back from the public, in the next frame */
+        post: operations["withdrawSite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{id}/publication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is public of a site, and what publishing it would make public
+         * @description Nothing changes. Refusals are those of publishing; a guard is told and not asked for.
+         */
+        get: operations["getSitePublication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/v1/snapshot.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The public world
+         * @description For everybody, without a session or a cookie; the same for all, so that caches keep it. `since` names where the changes after it are. The live form is
+         *     `/api/v1/stream?audience=public`.
+         */
+        get: operations["publicSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/public/v1/since/{epoch}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed in the public world since a number, up to the next boundary or to now
+         * @description Ask for what `since` of the snapshot names, apply `drop` and then `features`, and go on with `next` while `complete`. After that, ask for `next` again
+         *     in a while. When the numbers are too old, or of another epoch, the answer points to the snapshot (303).
+         */
+        get: operations["publicSince"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2510,6 +2821,8 @@ export interface components {
             agencies: string[];
             /** @description Keys of own shelters */
             shelters: string[];
+            /** @description That the account may enter, * for all; []: the home world, live */
+            worlds: string[];
             /** @description Of the screens: fa, zh, en; empty: as the browser says */
             language: string;
             disabled: boolean;
@@ -2547,6 +2860,8 @@ export interface components {
             agencies?: string[];
             /** @description A shelter keeper needs one */
             shelters?: string[];
+            /** @description Only those that the caller may enter can be given; [] is the home world, live */
+            worlds?: string[];
             language?: components["schemas"]["Language"];
             /** @description Without one the answer has a one-time link */
             password?: string;
@@ -2564,6 +2879,7 @@ export interface components {
             role?: components["schemas"]["Role"];
             agencies?: string[];
             shelters?: string[];
+            worlds?: string[];
             language?: components["schemas"]["Language"];
             disabled?: boolean;
             break_glass?: boolean;
@@ -2637,6 +2953,8 @@ export interface components {
             creates: boolean;
             agencies: string[];
             shelters: string[];
+            /** @description That it may enter, * for all; []: the home world, live */
+            worlds: string[];
             /** @description Fixes a second, with a burst of ten seconds; absent: 20000 */
             per_second?: number;
             /** @description Of its longest message; absent: 65536 */
@@ -2673,6 +2991,7 @@ export interface components {
             creates?: boolean;
             agencies?: string[];
             shelters?: string[];
+            worlds?: string[];
             per_second?: number;
             bytes?: number;
             /** Format: date-time */
@@ -2689,6 +3008,7 @@ export interface components {
             creates?: boolean;
             agencies?: string[];
             shelters?: string[];
+            worlds?: string[];
             /** @description 0: the default */
             per_second?: number;
             /** @description 0: the default */
@@ -3044,6 +3364,161 @@ export interface components {
         DisplayInput: {
             layout: string;
         };
+        ShareInput: {
+            /**
+             * @example [
+             *       "dover"
+             *     ]
+             */
+            worlds: string[];
+            reason?: string;
+        };
+        WorldInfo: {
+            /** @example dover */
+            name: string;
+            /**
+             * @description What people call it
+             * @example Dover
+             */
+            title: string;
+            /** @example us */
+            preset: string;
+            /** @description Name of its city; absent when its ground is plain */
+            city?: string;
+        };
+        WorldList: {
+            worlds: components["schemas"]["WorldInfo"][];
+        };
+        /**
+         * @description How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
+         * @enum {string}
+         */
+        PublicationPrecision: "exact" | "block" | "district" | "hidden";
+        /** @description A text by language */
+        PublicText: {
+            fa?: string;
+            zh?: string;
+            en?: string;
+        };
+        PublicationRequest: {
+            precision?: components["schemas"]["PublicationPrecision"];
+            /** @description Seconds until it is public; without it as few as may be */
+            delay_s?: number;
+            title?: components["schemas"]["PublicText"];
+            advice?: components["schemas"]["PublicText"];
+            /** @enum {string} */
+            severity?: "extreme" | "severe" | "moderate" | "minor" | "unknown";
+            /**
+             * Format: date-time
+             * @description It goes by itself then
+             */
+            valid_until?: string;
+            /** @description It is meant; sensitive types need the word */
+            confirmed?: boolean;
+            /** @description For the record; never public */
+            reason?: string;
+        };
+        Publication: {
+            /** @description The key of its feature in the world of operations */
+            publication?: string;
+            public_id?: string;
+            /** @enum {string} */
+            status: "none" | "scheduled" | "public" | "withdrawn" | "expired";
+            /** @description Why the server withdrew it: gone, unlisted, or what keeps it unpublished, as a code */
+            why?: string;
+            shown?: components["schemas"]["PublicFeature"];
+            next?: components["schemas"]["PublicFeature"];
+            /** Format: date-time */
+            next_at?: string;
+        };
+        PublicationSight: components["schemas"]["Publication"] & {
+            /** @description Why it cannot be published: medical, minors, violence, police, safe_house, security, unlisted, or a flag of the feature */
+            never?: string;
+            ceiling?: components["schemas"]["PublicationPrecision"];
+            floor?: components["schemas"]["PublicationPrecision"];
+            delay_s: number;
+            /** @description Publishing it must be confirmed */
+            guard: boolean;
+            preview?: components["schemas"]["PublicFeature"];
+            /**
+             * Format: date-time
+             * @description When it would be public
+             */
+            preview_at?: string;
+        };
+        PublicRoom: {
+            /** @enum {string} */
+            state: "open" | "full" | "closed";
+            /** @description Of the band that the capacity lies in; absent: not known */
+            from?: number;
+            /** @description absent: no upper end */
+            to?: number;
+            /** Format: date-time */
+            counted_at?: string;
+        };
+        /** @description All that the public may know of something. The place is the representative point of a cell, or an area of cells, unless the precision is exact. */
+        PublicFeature: {
+            /** @enum {string} */
+            type: "Feature";
+            id: string;
+            /** @description Point, LineString, Polygon or their Multi forms; null: hidden */
+            geometry: Record<string, never> | null;
+            properties: {
+                /** @enum {string} */
+                kind: "incident" | "hazard" | "shelter" | "site";
+                /** Format: int64 */
+                rev: number;
+                type: string;
+                title: components["schemas"]["PublicText"];
+                advice?: components["schemas"]["PublicText"];
+                /** @enum {string} */
+                severity?: "extreme" | "severe" | "moderate" | "minor" | "unknown";
+                /** @enum {string} */
+                status: "open" | "over";
+                precision: components["schemas"]["PublicationPrecision"];
+                /** @description How far from the point it can be */
+                radius_m?: number;
+                room?: components["schemas"]["PublicRoom"];
+                /** Format: date-time */
+                published_at?: string;
+                /** Format: date-time */
+                updated_at?: string;
+                /** Format: date-time */
+                valid_until?: string;
+            };
+        };
+        PublicSnapshot: {
+            /** @enum {string} */
+            type: "FeatureCollection";
+            /** @enum {integer} */
+            v: 1;
+            epoch: string;
+            /** Format: int64 */
+            seq: number;
+            /** Format: date-time */
+            time: string;
+            simulated?: boolean;
+            exercise?: boolean;
+            /** @description Where the changes after this are */
+            since: string;
+            features: components["schemas"]["PublicFeature"][];
+        };
+        PublicChanges: {
+            /** @enum {string} */
+            type: "FeatureCollection";
+            /** @enum {integer} */
+            v: 1;
+            epoch: string;
+            /** Format: int64 */
+            base: number;
+            /** Format: int64 */
+            seq: number;
+            /** @description There is more at next */
+            complete: boolean;
+            next: string;
+            drop: string[];
+            features: components["schemas"]["PublicFeature"][];
+        };
     };
     responses: {
         /** @description The browser goes elsewhere */
@@ -3242,7 +3717,7 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Only the live one so far; another is 404 */
+        /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
         World: string;
         /** @description The caller's own key, one namespace for all kinds of a world */
         Id: string;
@@ -3299,7 +3774,7 @@ export interface operations {
     listFeatures: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description One or more kinds, separated by commas */
                 kind?: components["parameters"]["Kinds"];
@@ -3337,7 +3812,7 @@ export interface operations {
     listUnits: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
                 bbox?: components["parameters"]["Bbox"];
@@ -3370,7 +3845,7 @@ export interface operations {
     createUnit: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3417,7 +3892,7 @@ export interface operations {
     getUnit: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -3452,7 +3927,7 @@ export interface operations {
     putUnit: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3518,7 +3993,7 @@ export interface operations {
     deleteUnit: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -3557,7 +4032,7 @@ export interface operations {
     patchUnit: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3609,7 +4084,7 @@ export interface operations {
     nearestUnits: {
         parameters: {
             query: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Degrees, WGS 84 */
                 lon: number;
@@ -3658,7 +4133,7 @@ export interface operations {
     setUnitStatus: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -3704,7 +4179,7 @@ export interface operations {
     listIncidents: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
                 bbox?: components["parameters"]["Bbox"];
@@ -3737,7 +4212,7 @@ export interface operations {
     createIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3784,7 +4259,7 @@ export interface operations {
     getIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -3819,7 +4294,7 @@ export interface operations {
     putIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3885,7 +4360,7 @@ export interface operations {
     deleteIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -3924,7 +4399,7 @@ export interface operations {
     patchIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -3976,7 +4451,7 @@ export interface operations {
     assignIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4022,7 +4497,7 @@ export interface operations {
     releaseIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4065,10 +4540,78 @@ export interface operations {
             504: components["responses"]["Unknown"];
         };
     };
+    shareIncident: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareInput"];
+            };
+        };
+        responses: {
+            /** @description The incident as it is after it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    listWorlds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The home world first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorldList"];
+                };
+            };
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
     closeIncident: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4114,7 +4657,7 @@ export interface operations {
     setIncidentStatus: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4160,7 +4703,7 @@ export interface operations {
     openCaller: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -4196,7 +4739,7 @@ export interface operations {
     eraseCaller: {
         parameters: {
             query: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason: string;
@@ -4231,7 +4774,7 @@ export interface operations {
     listHazards: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
                 bbox?: components["parameters"]["Bbox"];
@@ -4264,7 +4807,7 @@ export interface operations {
     createHazard: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4311,7 +4854,7 @@ export interface operations {
     getHazard: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4346,7 +4889,7 @@ export interface operations {
     putHazard: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4412,7 +4955,7 @@ export interface operations {
     deleteHazard: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4451,7 +4994,7 @@ export interface operations {
     patchHazard: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4503,7 +5046,7 @@ export interface operations {
     listShelters: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
                 bbox?: components["parameters"]["Bbox"];
@@ -4536,7 +5079,7 @@ export interface operations {
     createShelter: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4583,7 +5126,7 @@ export interface operations {
     getShelter: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4618,7 +5161,7 @@ export interface operations {
     putShelter: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4684,7 +5227,7 @@ export interface operations {
     deleteShelter: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4723,7 +5266,7 @@ export interface operations {
     patchShelter: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4775,7 +5318,7 @@ export interface operations {
     listSites: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description west,south,east,north in degrees; west greater than east crosses the antimeridian */
                 bbox?: components["parameters"]["Bbox"];
@@ -4808,7 +5351,7 @@ export interface operations {
     createSite: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4855,7 +5398,7 @@ export interface operations {
     getSite: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4890,7 +5433,7 @@ export interface operations {
     putSite: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -4956,7 +5499,7 @@ export interface operations {
     deleteSite: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -4995,7 +5538,7 @@ export interface operations {
     patchSite: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Of the positions in the body; they are converted and the original is kept in the property `original` */
                 datum?: components["parameters"]["Datum"];
@@ -5047,7 +5590,7 @@ export interface operations {
     getRoute: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description The key of a unit */
                 unit?: string;
@@ -5088,7 +5631,7 @@ export interface operations {
     getCoverage: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
                 seconds?: components["parameters"]["ReachSeconds"];
@@ -5123,7 +5666,7 @@ export interface operations {
     whatIf: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -5159,7 +5702,7 @@ export interface operations {
     moveUps: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
                 seconds?: components["parameters"]["ReachSeconds"];
@@ -5194,7 +5737,7 @@ export interface operations {
     coverageTile: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Within how many seconds; default: the city's standard for the capability, else its first standard */
                 seconds?: components["parameters"]["ReachSeconds"];
@@ -5235,7 +5778,7 @@ export interface operations {
     listAlarms: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Features a page */
                 limit?: components["parameters"]["Limit"];
@@ -5266,7 +5809,7 @@ export interface operations {
     ackAlarm: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -5311,7 +5854,7 @@ export interface operations {
     getPreset: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -5343,7 +5886,7 @@ export interface operations {
     getCity: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -5370,7 +5913,7 @@ export interface operations {
     stream: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description What of the city to hear; without it all that the caller may see */
                 audience?: "ops" | "brief" | "agency" | "shelter" | "public";
@@ -5407,7 +5950,7 @@ export interface operations {
     osmand: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Key of the unit */
                 id?: string;
@@ -5464,7 +6007,7 @@ export interface operations {
     osmandPost: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -5509,7 +6052,7 @@ export interface operations {
     osmandByToken: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -5547,7 +6090,7 @@ export interface operations {
     osmandPostByToken: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -5595,7 +6138,7 @@ export interface operations {
     owntracks: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: never;
@@ -7024,7 +7567,7 @@ export interface operations {
     listActs: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Not before this time */
                 from?: string;
@@ -7068,7 +7611,7 @@ export interface operations {
     putSituation: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7114,7 +7657,7 @@ export interface operations {
     deleteSituation: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -7152,7 +7695,7 @@ export interface operations {
     putResponse: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7198,7 +7741,7 @@ export interface operations {
     deleteResponse: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -7236,7 +7779,7 @@ export interface operations {
     putFigure: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7285,7 +7828,7 @@ export interface operations {
     deleteFigure: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -7326,7 +7869,7 @@ export interface operations {
     putDecision: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7375,7 +7918,7 @@ export interface operations {
     deleteDecision: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -7416,7 +7959,7 @@ export interface operations {
     putLayout: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7465,7 +8008,7 @@ export interface operations {
     deleteLayout: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
                 /** @description Why; it is written in the audit */
                 reason?: string;
@@ -7506,7 +8049,7 @@ export interface operations {
     putDisplay: {
         parameters: {
             query?: {
-                /** @description Only the live one so far; another is 404 */
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
                 world?: components["parameters"]["World"];
             };
             header?: {
@@ -7634,6 +8177,564 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["SignIn"];
             403: components["responses"]["Denied"];
+        };
+    };
+    publishIncident: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PublicationRequest"];
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    withdrawIncident: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getIncidentPublication: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description How finely the place would be told; without it as finely as may be */
+                precision?: "exact" | "block" | "district" | "hidden";
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The publication and a preview */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicationSight"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+        };
+    };
+    publishHazard: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PublicationRequest"];
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    withdrawHazard: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getHazardPublication: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description How finely the place would be told; without it as finely as may be */
+                precision?: "exact" | "block" | "district" | "hidden";
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The publication and a preview */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicationSight"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+        };
+    };
+    publishShelter: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PublicationRequest"];
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    withdrawShelter: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getShelterPublication: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description How finely the place would be told; without it as finely as may be */
+                precision?: "exact" | "block" | "district" | "hidden";
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The publication and a preview */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicationSight"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+        };
+    };
+    publishSite: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PublicationRequest"];
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    withdrawSite: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: {
+                /** @description 1 to 128 visible ASCII characters, the same for each retry of one write */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Where the publication stands */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publication"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            408: components["responses"]["TooSlow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Reused"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    getSitePublication: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description How finely the place would be told; without it as finely as may be */
+                precision?: "exact" | "block" | "district" | "hidden";
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The publication and a preview */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicationSight"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            409: components["responses"]["Conflict"];
+        };
+    };
+    publicSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that is public */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["PublicSnapshot"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    publicSince: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                epoch: string;
+                /** @description NUMBER.json */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": components["schemas"]["PublicChanges"];
+                };
+            };
+            /** @description The boundary before the number, or the snapshot */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            304: components["responses"]["NotModified"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }
