@@ -89,10 +89,14 @@ func (a *answers) record(act geo.Act) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.byKey[answerKey{act.By.Name, act.Key}] = &answer{at: act.At, digest: act.Digest, body: act.Answer, recorded: true}
-	// The arguments are in the journal; a retry needs only the answer.
-	act.Args, act.Subjects, act.Why = nil, nil, ""
-	a.acts = append(a.acts, act)
+	a.acts = append(a.acts, forAnswer(act))
 	a.trim(act.At)
+}
+
+// forAnswer is what is kept of an act for retries: the arguments are in the journal.
+func forAnswer(act geo.Act) geo.Act {
+	act.Args, act.Subjects, act.Why = nil, nil, ""
+	return act
 }
 
 // trim forgets what is older than 24 hours at now. The caller holds the lock.

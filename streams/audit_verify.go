@@ -820,6 +820,8 @@ func (s *actSet) add(acts []geo.Act, at geo.Millis) {
 	for i := range acts {
 		if acts[i].Key != "" {
 			s.known[0][actSum(&acts[i])] = true
+			kept := forAnswer(acts[i]) // as a keyframe repeats it
+			s.known[0][actSum(&kept)] = true
 		}
 	}
 }
