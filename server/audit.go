@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"rasad/geo"
+	"rasad/server/api"
 	"rasad/streams"
 )
 
@@ -177,6 +178,7 @@ type auditEntry struct {
 	By       string   `json:"by"`
 	Role     string   `json:"role,omitempty"`
 	From     string   `json:"from,omitempty"`
+	Session  string   `json:"session,omitempty"`
 	Why      string   `json:"why,omitempty"`
 	Subjects []string `json:"subjects,omitempty"`
 	// Args are the command's arguments, sealed fields by their names only.
@@ -278,88 +280,14 @@ func listActs(ctx context.Context, h streams.History, q auditQuery, show func(au
 }
 
 func entryOf(f *streams.Frame, a *geo.Act, before, after *geo.View) auditEntry {
-	x := auditEntry{At: stamp(cmp.Or(a.At, f.Time)), Seq: f.Seq, Epoch: f.Epoch, Act: a.Name, By: a.By.Name, Role: a.By.Role, From: a.By.From,
-		Why: a.Why, Subjects: a.Subjects, Args: withoutBoxes(a.Args), Changes: map[string]map[string][2]json.RawMessage{}}
+	x := auditEntry{At: stamp(cmp.Or(a.At, f.Time)), Seq: f.Seq, Epoch: f.Epoch, Act: a.Name, By: a.By.Name, Role: a.By.Role, From: a.By.From, Session: a.By.Session,
+		Why: a.Why, Subjects: a.Subjects, Args: api.ActArgs(a.Args), Changes: map[string]map[string][2]json.RawMessage{}}
 	for _, key := range a.Subjects {
-		if c := changesOf(before, after, key); len(c) > 0 {
+		if c := api.Changes(before, after, key); len(c) > 0 {
 			x.Changes[key] = c
 		}
 	}
 	return x
-}
-
-// changesOf returns what differs in a feature, member by member.
-func changesOf(before, after *geo.View, key string) map[string][2]json.RawMessage {
-	out := map[string][2]json.RawMessage{}
-	sides := [2]map[string]json.RawMessage{}
-	var sealed [2]map[string]string
-	var revs [2]uint64
-	for i, v := range [2]*geo.View{before, after} {
-		sealed[i] = map[string]string{}
-		f, ok := v.Get(key)
-		if !ok {
-			continue
-		}
-		revs[i] = f.Rev
-		sides[i] = f.Props.Map()
-		if f.Fix.Placed() {
-			lng, lat := f.Fix.At.Degrees()
-			sides[i]["place"] = json.RawMessage(fmt.Sprintf("[%v,%v]", lng, lat))
-		}
-		for _, s := range f.Sealed {
-			sealed[i][s.Name] = s.KeyID
-			sides[i][s.Name] = json.RawMessage(`{"sealed":true}`)
-		}
-	}
-	if revs[0] == revs[1] {
-		return out // it moved, at most
-	}
-	for i, side := range sides {
-		for name := range side {
-			b, a := orNull(sides[0][name]), orNull(sides[1][name])
-			if string(b) != string(a) || i == 1 && sealed[0][name] != sealed[1][name] {
-				out[name] = [2]json.RawMessage{b, a}
-			}
-		}
-	}
-	return out
-}
-
-func orNull(b json.RawMessage) json.RawMessage {
-	if b == nil {
-		return json.RawMessage("null")
-	}
-	return b
-}
-
-// withoutBoxes leaves of sealed fields only that they are there.
-func withoutBoxes(args []byte) json.RawMessage {
-	var v any
-	if len(args) == 0 || json.Unmarshal(args, &v) != nil {
-		return nil
-	}
-	var clean func(any) any
-	clean = func(v any) any {
-		switch v := v.(type) {
-		case []any:
-			for i := range v {
-				v[i] = clean(v[i])
-			}
-		case map[string]any:
-			if _, ok := v["box"]; ok && v["key_id"] != nil {
-				return map[string]any{"name": v["name"], "sealed": true}
-			}
-			for name := range v {
-				v[name] = clean(v[name])
-			}
-		}
-		return v
-	}
-	b, err := json.Marshal(clean(v))
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // write puts an act on a few lines: when, where in the record, what, who, about
@@ -471,64 +399,71 @@ func eraseSealed(d *geo.Draft, by geo.Principal, args json.RawMessage) (any, err
 	return map[string]string{"key_id": now}, nil
 }
 
-// erase destroys every key under which a field of a feature was ever sealed: what
-// was changed since has older boxes in the past.
+// erase answers the command line: it destroys the keys of a field of a feature.
 func (s *server) erase(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	in := erasure{Key: q.Get("incident"), Name: q.Get("field"), Reason: q.Get("why")}
-	if err := geo.CheckKey(in.Key); err != nil || in.Name == "" || in.Reason == "" {
+	in := api.Erasure{Key: q.Get("incident"), Field: q.Get("field"), Why: q.Get("why"), By: geo.Principal{Name: "local:" + q.Get("who"), Role: "admin", From: "socket"}}
+	if err := geo.CheckKey(in.Key); err != nil || in.Field == "" || in.Why == "" {
 		http.Error(w, "incident, field and why must be given", http.StatusBadRequest)
 		return
 	}
-	keys, unread := s.sealedKeys(r.Context(), in.Key, in.Name)
-	if r.Context().Err() != nil {
-		return
+	done, err := s.eraseField(r.Context(), in)
+	var refusal *geo.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		http.Error(w, refusal.Detail, http.StatusNotFound)
+	case err != nil && done.Seq == 0:
+		http.Error(w, "nothing was erased: "+err.Error(), http.StatusServiceUnavailable)
+	case err != nil:
+		http.Error(w, fmt.Sprintf("%d keys were destroyed, but not all is done: %v", done.Keys, err), http.StatusInternalServerError)
+	default:
+		fmt.Fprintf(w, "erased: the %s of %s can be read by nobody any more, now and in the past: %d keys destroyed, said in frame %d\n", in.Field, in.Key, done.Keys, done.Seq)
 	}
-	in.Keys = len(keys)
-	args, err := json.Marshal(in)
+}
+
+// eraseField destroys every key under which a field of a feature was ever sealed: what
+// was changed since has older boxes in the past. It returns a *geo.Refusal when there
+// never was one. An error beside a frame: it was said, and not all of it is done.
+func (s *server) eraseField(ctx context.Context, in api.Erasure) (done api.ErasureDone, err error) {
+	keys, unread := s.sealedKeys(ctx, in.Key, in.Field)
+	if err := ctx.Err(); err != nil {
+		return done, err
+	}
+	args, err := json.Marshal(erasure{Key: in.Key, Name: in.Field, Reason: in.Why, Keys: len(keys)})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+		return done, fmt.Errorf("write the arguments of %s: %w", eraseName, err)
 	}
-	by := geo.Principal{Name: "local:" + q.Get("who"), Role: "admin", From: "socket"}
 	// Said first, done then: an act without its erasing is found and done again, an
 	// erasing without its act would be a hole that nobody made.
-	answer, err := s.seq.Propose(r.Context(), streams.Command{Name: eraseName, Args: args, By: by, Why: in.Reason})
-	var refusal *geo.Refusal
-	if errors.As(err, &refusal) {
-		http.Error(w, refusal.Detail, http.StatusNotFound)
-		return
+	answer, err := s.seq.Propose(ctx, streams.Command{Name: eraseName, Args: args, By: in.By, Why: in.Why})
+	if err != nil {
+		return done, err
 	}
+	done.Seq = answer.Seq
 	var now struct {
 		KeyID string `json:"key_id"`
 	}
-	if err == nil {
-		err = json.Unmarshal(answer.Body, &now)
-	}
-	if err != nil {
-		http.Error(w, "nothing was erased: "+err.Error(), http.StatusServiceUnavailable)
-		return
+	if err := json.Unmarshal(answer.Body, &now); err != nil {
+		return done, fmt.Errorf("read the answer of %s: %w", eraseName, err)
 	}
 	if now.KeyID != "" && !slices.Contains(keys, now.KeyID) {
 		keys = append(keys, now.KeyID)
 	}
-	erased := 0
 	failed := unread
 	for _, id := range keys {
 		switch err := s.sealer.Erase(id); {
 		case err == nil:
-			erased++
+			done.Keys++
 		case errors.Is(err, streams.ErrKeyMissing): // it opens nothing either way
 		default:
 			failed = errors.Join(failed, err)
 		}
 	}
-	s.log.Info("a sealed field was erased", "feature", in.Key, "field", in.Name, "keys", erased, "frame", answer.Seq)
+	s.log.Info("a sealed field was erased", "feature", in.Key, "field", in.Field, "keys", done.Keys, "frame", done.Seq)
 	if failed != nil {
-		http.Error(w, fmt.Sprintf("%d keys were destroyed, but not all is done: %v", erased, failed), http.StatusInternalServerError)
-		return
+		return done, fmt.Errorf("erase the %s of %s: %w", in.Field, in.Key, failed)
 	}
-	fmt.Fprintf(w, "erased: the %s of %s can be read by nobody any more, now and in the past: %d keys destroyed, said in frame %d\n", in.Name, in.Key, erased, answer.Seq)
+	return done, nil
 }
 
 // sealedKeys finds the keys of a field in the whole record: in the files of this

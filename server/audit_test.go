@@ -145,7 +145,7 @@ func TestACallerIsErased(t *testing.T) {
 	}
 
 	look("after")
-	if got := s.call("GET", "/api/v1/incidents/I1/caller", "", http.StatusNotFound); !strings.Contains(got["type"].(string), "caller-erased") {
+	if got := s.call("GET", "/api/v1/incidents/I1/caller", "", http.StatusGone); !strings.HasSuffix(got["type"].(string), ":erased") {
 		t.Errorf("an erased caller: %v", got)
 	}
 	s.call("GET", "/api/v1/incidents/I2/caller", "", http.StatusOK)

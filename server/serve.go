@@ -227,6 +227,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
 	rules[gateNoteName] = gateNote
+	rules[accessNoteName] = accessNote
 	if soak.rules != nil {
 		soak.rules(rules)
 	}
@@ -246,7 +247,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	s.api, err = api.New(api.Deps{
 		Name: c.world, Title: c.title, OIDC: signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Ready: journal.Probe,
+		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
 		Hubs: map[string]api.Hub{access.AudiencePublic: s.public.Hub()}, Public: publicPages{s.public, publishing}, PublicHost: c.Public.Host,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,
@@ -291,6 +292,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	var helpers sync.WaitGroup
 	helpers.Go(func() { s.gate.Run(helped) })
+	helpers.Go(func() { s.tellChanges(helped) })
 	if soak.run != nil {
 		helpers.Go(func() {
 			if err := soak.run(helped, s); err != nil && helped.Err() == nil {

@@ -136,7 +136,7 @@ func (s *server) recordEvents(ctx context.Context, events <-chan access.Event) {
 			return
 		case e := <-events:
 			args := map[string]any{"type": e.Type, "account": e.Account, "session": e.Session, "from": e.From, "at": e.At.UTC().Format(time.RFC3339Nano), "text": e.Text}
-			if _, err := s.propose(ctx, gateNoteName, args); err != nil && ctx.Err() == nil {
+			if err := s.note(ctx, gateNoteName, args, e.By.Geo(), e.Why); err != nil && ctx.Err() == nil {
 				s.log.Error("an event of the gate is not in the record", "type", e.Type, "account", e.Account, "from", e.From, "error", err)
 			}
 			if !e.Alarm {
@@ -155,17 +155,13 @@ func (s *server) recordEvents(ctx context.Context, events <-chan access.Event) {
 const gateNoteName = "gate.note"
 
 // gateNote is its rule: it changes nothing and leaves an act under the event's type,
-// in the name of whom it is about.
-func gateNote(d *geo.Draft, _ geo.Principal, args json.RawMessage) (any, error) {
-	var in struct{ Type, Account, From, Text string }
+// in the name of who did it.
+func gateNote(d *geo.Draft, by geo.Principal, args json.RawMessage) (any, error) {
+	var in struct{ Type, Account, Text string }
 	if err := json.Unmarshal(args, &in); err != nil || in.Type == "" {
 		return nil, &geo.Refusal{Class: geo.Invalid, Code: "bad-args", Detail: "the arguments of gate.note are not as they should be"}
 	}
-	name := in.Account
-	if name == "" {
-		name = string(access.Anonymous)
-	}
-	d.Act(geo.Act{Name: "gate." + in.Type, By: geo.Principal{Name: name, From: in.From}, Why: in.Text, Args: args})
+	d.Act(geo.Act{Name: "gate." + in.Type, By: by, Why: in.Text, Args: args})
 	return nil, nil
 }
 

@@ -47,7 +47,7 @@ type Event struct {
 	At      time.Time
 	Text    string // English
 	Alarm   bool   // somebody must look at it
-	// By is who did it, when that is somebody else, and Why what they said.
+	// By is who did it, anonymous where that is not known, and Why what they said.
 	By  Principal
 	Why string
 }
@@ -98,7 +98,7 @@ func OpenGate(ctx context.Context, g *Register, tokens *Tokens, store SessionSto
 		}
 	}
 	tokens.Quarantined = func(_, name, why string, until time.Time) {
-		tell(Event{Type: EventQuarantined, Account: name, At: time.Now(), Alarm: true, Text: fmt.Sprintf("The token %s is set aside until %s: %s.", name, until.Format(time.RFC3339), why)})
+		tell(Event{Type: EventQuarantined, Account: name, At: time.Now(), Alarm: true, By: Principal{Name: "system", Role: System}, Text: fmt.Sprintf("The token %s is set aside until %s: %s.", name, until.Format(time.RFC3339), why)})
 	}
 	return &Gate{Register: g, Sessions: sessions, Tokens: tokens, Enrolments: NewEnrolments(), Hasher: NewHasher(DefaultHashParams, 2),
 		Limiter: NewLimiter(), Tell: tell, Log: log}, nil
@@ -159,7 +159,7 @@ func (g *Gate) SignIn(ctx context.Context, in SignIn) (Entry, error) {
 	}
 	e := g.enter(ctx, now, a, in)
 	try.Succeeded(now, e.Browser)
-	g.Tell(Event{Type: EventSignIn, Account: a.Name, Session: e.Session.ID, From: in.From, At: now})
+	g.Tell(Event{Type: EventSignIn, Account: a.Name, Session: e.Session.ID, From: in.From, At: now, By: a.principal(e.Session.ID, in.From)})
 	return e, nil
 }
 
@@ -182,7 +182,12 @@ func (g *Gate) breakGlass(ctx context.Context, a Account, from string, now time.
 		text += " This could not be recorded: " + err.Error()
 	}
 	g.Log.Warn("the break-glass account was used", "account", a.Name, "from", from)
-	g.Tell(Event{Type: EventBreakGlass, Account: a.Name, From: from, At: now, Text: text, Alarm: true})
+	g.Tell(Event{Type: EventBreakGlass, Account: a.Name, From: from, At: now, Text: text, Alarm: true, By: a.principal("", from)})
+}
+
+// principal is the person of an account as acts name them.
+func (a Account) principal(session, from string) Principal {
+	return Principal{Name: "user:" + a.Name, Role: a.Role, Account: a.ID, Session: session, From: from}
 }
 
 // prove is the checking that sign-in and step-up share: the password, and where it is
@@ -216,7 +221,7 @@ func (g *Gate) prove(ctx context.Context, name string, in SignIn, second bool) (
 		now := time.Now()
 		try.Failed(now)
 		// What was typed as a name and is none may be a password: it is not told.
-		g.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: now})
+		g.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: now, By: Nobody(in.From)})
 		return a, try, ErrSignIn
 	}
 	if second {
@@ -260,7 +265,7 @@ func (g *Gate) second(ctx context.Context, a Account, in SignIn, try Try) error 
 	switch {
 	case errors.Is(err, ErrCodeUsed):
 		if try.CodeFailed(now) == codeFree {
-			g.Tell(Event{Type: EventCodes, Account: a.Name, From: in.From, At: now, Alarm: true,
+			g.Tell(Event{Type: EventCodes, Account: a.Name, From: in.From, At: now, Alarm: true, By: Nobody(in.From),
 				Text: "Somebody has the password of " + a.Name + " and tries codes."})
 		}
 		return ErrCodeWrong
@@ -300,14 +305,14 @@ func (g *Gate) StepUp(ctx context.Context, p Principal, in SignIn) (Entry, error
 	if err != nil {
 		return Entry{}, err
 	}
-	g.Tell(Event{Type: EventStepUp, Account: a.Name, Session: s.ID, From: in.From, At: now})
+	g.Tell(Event{Type: EventStepUp, Account: a.Name, Session: s.ID, From: in.From, At: now, By: a.principal(s.ID, in.From)})
 	return Entry{Session: s, Secret: text}, nil
 }
 
 // SignOut ends the session of p.
 func (g *Gate) SignOut(ctx context.Context, p Principal) {
 	if g.Sessions.Revoke(ctx, func(s Session) bool { return p.Session != "" && s.ID == p.Session }) > 0 {
-		g.Tell(Event{Type: EventSignOut, Account: p.Name, Session: p.Session, From: p.From, At: time.Now()})
+		g.Tell(Event{Type: EventSignOut, Account: p.Name, Session: p.Session, From: p.From, At: time.Now(), By: p})
 	}
 }
 
@@ -530,7 +535,8 @@ func (g *Gate) Enrol(ctx context.Context, claim, from, agent string) (Entry, err
 		return Entry{}, ErrNoDevice
 	}
 	text, s := g.Sessions.Begin(ctx, now, Session{Device: id, Role: Wall, From: from, Agent: agent}, "")
-	g.Tell(Event{Type: EventWall, Account: d.Name, Session: s.ID, From: from, At: now})
+	g.Tell(Event{Type: EventWall, Account: d.Name, Session: s.ID, From: from, At: now,
+		By: Principal{Name: "device:" + d.Name, Role: Wall, Device: d.ID, Session: s.ID, From: from}})
 	return Entry{Session: s, Secret: text}, nil
 }
 

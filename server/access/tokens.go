@@ -83,7 +83,7 @@ type TokenOptions struct {
 	Name     string   `json:"name"`
 	Role     string   `json:"role"`
 	Feed     string   `json:"feed,omitempty"`     // the only feed that it may speak to; empty: any
-	IDs      Patterns `json:"ids,omitempty"`      // the only units that it may move; nil: all
+	IDs      Patterns `json:"ids,omitzero"`       // the only units that it may move; nil: all, empty: none
 	Creates  bool     `json:"creates,omitempty"`  // it may create units that it reports first
 	Agencies []string `json:"agencies,omitempty"` // of an agency officer or a confined dispatcher
 	Shelters []string `json:"shelters,omitempty"`

@@ -189,9 +189,9 @@ func (s *actSearch) page(ctx context.Context, at actCursor, limit int) (*ActPage
 	out := &ActPage{Acts: []Act{}, SearchedTo: stampOf(s.q.to)}
 	end := false
 	for !end && len(list) < limit && s.frames < actFramesMax {
-		low := oldest.Seq
-		if n := uint64(min(actChunk, actFramesMax-s.frames)); at.seq > low+n {
-			low = at.seq - n
+		low, n := oldest.Seq, uint64(min(actChunk, actFramesMax-s.frames))
+		if at.seq > low+1+n { // the frame of the cursor itself was looked at, or is not there yet
+			low = at.seq - 1 - n
 		}
 		chunk, err := s.chunk(ctx, low, at)
 		if err != nil {

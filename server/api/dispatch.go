@@ -188,7 +188,7 @@ func (a *API) OpenCaller(c echo.Context, id Id, p OpenCallerParams) error {
 	}
 	plain, err := a.Sealer.Open(box)
 	if errors.Is(err, streams.ErrErased) {
-		return problem(http.StatusNotFound, "caller-erased", "the caller of "+id+" was erased")
+		return problem(http.StatusGone, "erased", "the caller of "+id+" was erased: nobody can read it any more")
 	}
 	if err != nil {
 		return fmt.Errorf("open the caller of %s: %w", id, err)

@@ -165,7 +165,7 @@ func TestCallerIsSealed(t *testing.T) {
 	if err := h.sealer.Erase(f.Sealed[0].KeyID); err != nil {
 		t.Fatal(err)
 	}
-	if erased := h.get("/api/v1/incidents/I2/caller").want(404); erased.at("type") != "urn:rasad:problem:caller-erased" {
+	if erased := h.get("/api/v1/incidents/I2/caller").want(410); erased.at("type") != "urn:rasad:problem:erased" {
 		t.Errorf("got %s", erased.body)
 	}
 	if strings.Contains(h.logs.String(), secret) {
