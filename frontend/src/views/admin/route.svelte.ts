@@ -8,7 +8,7 @@ export const needs: Readonly<Record<Section, string>> = {
   people: "account.read",
   programs: "token.read",
   walls: "device.read",
-  audiences: "account.read",
+  audiences: "audience.preview",
   policy: "policy.read",
   acts: "audit.read",
 };
