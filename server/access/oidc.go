@@ -306,7 +306,7 @@ func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, in Si
 	}
 	a, err := o.account(ctx, subject, claims, in)
 	if err != nil {
-		o.gate.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: o.now(), Text: "by the provider of identities: " + err.Error()})
+		o.gate.Tell(Event{Type: EventRefused, Account: a.Name, From: in.From, At: o.now(), By: Nobody(in.From), Text: "by the provider of identities: " + err.Error()})
 		return Entry{}, f.To, err
 	}
 	now := o.now()
@@ -316,7 +316,7 @@ func (o *OIDC) Finish(ctx context.Context, answer url.Values, kept string, in Si
 	}
 	o.gate.Sessions.Revoke(ctx, func(x Session) bool { return f.Session != "" && x.ID == f.Session })
 	e.Secret, e.Session = o.gate.Sessions.Begin(ctx, now, s, in.Old)
-	o.gate.Tell(Event{Type: EventSignIn, Account: a.Name, Session: e.Session.ID, From: in.From, At: now, Text: "by the provider of identities"})
+	o.gate.Tell(Event{Type: EventSignIn, Account: a.Name, Session: e.Session.ID, From: in.From, At: now, By: a.principal(e.Session.ID, in.From), Text: "by the provider of identities"})
 	return e, f.To, nil
 }
 
@@ -383,7 +383,7 @@ func (o *OIDC) stepUp(ctx context.Context, s Subject, proved time.Time, f flow, 
 	if err != nil {
 		return Entry{}, err
 	}
-	o.gate.Tell(Event{Type: EventStepUp, Account: a.Name, Session: session.ID, From: in.From, At: now, Text: "by the provider of identities"})
+	o.gate.Tell(Event{Type: EventStepUp, Account: a.Name, Session: session.ID, From: in.From, At: now, By: a.principal(session.ID, in.From), Text: "by the provider of identities"})
 	return Entry{Session: session, Secret: text}, nil
 }
 
