@@ -17,6 +17,7 @@ const paths: Readonly<Record<string, string>> = {
   setup: "setup",
   reset: "setup",
   gallery: "gallery",
+  layouts: "layouts",
   brief: "brief",
 };
 /** These are for who has no session yet, or show nothing of the city, or ask by themselves because they come up without a server. */

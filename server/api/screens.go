@@ -17,7 +17,7 @@ import (
 
 // views are the addresses of the screens; each is index.html, which looks at the
 // address itself. What stands under /admin/ is one of its pages.
-var views = []string{"/", "/wall", "/console", "/signin", "/setup", "/reset", "/account", "/admin", "/brief"}
+var views = []string{"/", "/wall", "/console", "/signin", "/setup", "/reset", "/account", "/admin", "/brief", "/layouts", "/gallery"}
 
 // screens are the files of the front end, in memory, compressed once.
 type screens struct {
