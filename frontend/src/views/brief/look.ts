@@ -4,18 +4,18 @@ import type { LngLat } from "../../world/feature";
 export type Ring = readonly (readonly number[])[];
 
 /** How places become points of a picture. */
-export type Frame = Readonly<{ at: (place: readonly number[]) => readonly [x: number, y: number]; /** The box of the city; "" unknown. */ outline: string }>;
+export type Frame = Readonly<{ at: (place: readonly number[]) => readonly [x: number, y: number]; /** The box of the city; "" where only a part is shown. */ outline: string }>;
 
-const edge = 16;
-/** A picture never shows less than this, degrees of latitude: about a kilometre. */
-const leastSpan = 0.01;
+const edge = 28;
+/** A picture never shows less than this, degrees: a few kilometres, so that a street is not taken for a city. */
+const leastSpan = 0.05;
 
 /**
- * Fits the box of a city, or the places themselves where it has none, into a picture. What lies outside of the city is
- * drawn at the edge of the picture rather than left out.
+ * Fits places, or the box of a city where nothing happens, into a picture. What lies outside is drawn at the edge of the
+ * picture rather than left out.
  */
 export function frameOf(box: readonly LngLat[], places: readonly LngLat[], size: Readonly<{ width: number; height: number }>): Frame {
-  const shown = box.length > 0 ? box : places;
+  const shown = places.length > 0 ? places : box;
   const y = (lat: number) => Math.log(Math.tan(Math.PI / 4 + (Math.max(-85, Math.min(85, lat)) * Math.PI) / 360));
   const x = (lng: number) => (lng * Math.PI) / 180;
   const xs = shown.map(([lng]) => x(lng));
@@ -30,7 +30,7 @@ export function frameOf(box: readonly LngLat[], places: readonly LngLat[], size:
     within(size.width / 2 + (x(lng) - centreX) * scale, size.width),
     within(size.height / 2 - (y(lat) - centreY) * scale, size.height),
   ];
-  const [a, b] = box;
+  const [a, b] = places.length > 0 ? [] : box; // of a part of the city its box says nothing
   return { at, outline: a && b ? pathOf([[a[0], a[1]], [b[0], a[1]], [b[0], b[1]], [a[0], b[1]]], at) : "" };
 }
 

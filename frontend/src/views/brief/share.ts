@@ -1,6 +1,7 @@
-import { confirmedWord, type Tile } from "./tiles";
 import { m } from "../../messages";
 import { settings } from "../../ui/settings.svelte";
+import { confirmedWord, type Tile } from "./tiles";
+import { wrap } from "./wrap";
 
 /** What a picture of the brief says: every number with its moment and its source, because a picture outlives its screen. */
 export type Sheet = Readonly<{
@@ -24,31 +25,6 @@ const edge = 48;
 
 type Style = Readonly<{ size: number; weight: number; color: string; line?: number }>;
 
-/** The words of a line that fits, for lines of a width. A word that is longer than a line is broken by its letters. */
-export function wrap(text: string, widest: number, measure: (text: string) => number): readonly string[] {
-  const lines: string[] = [];
-  for (const paragraph of text.split("\n")) {
-    // Chinese has no spaces: it may break between any two of its characters.
-    const pieces = paragraph.match(/[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+\s*|\s+/gu) ?? [];
-    let line = "";
-    for (const piece of pieces) {
-      if (line === "" || measure((line + piece).trimEnd()) <= widest) line += piece;
-      else {
-        lines.push(line.trimEnd());
-        line = piece.trimStart();
-      }
-      while (measure(line.trimEnd()) > widest && line.length > 1) {
-        let fits = line.length - 1;
-        while (fits > 1 && measure(line.slice(0, fits)) > widest) fits--;
-        lines.push(line.slice(0, fits));
-        line = line.slice(fits);
-      }
-    }
-    lines.push(line.trimEnd());
-  }
-  return lines;
-}
-
 /** Draws a brief as a picture of its own: by day, in the reader's language, as long as it has to be. */
 export function drawSheet(sheet: Sheet): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
@@ -67,14 +43,15 @@ export function drawSheet(sheet: Sheet): HTMLCanvasElement {
   /** Draws once for the height, and once more for the picture. */
   const run = (paint: boolean): number => {
     let y = edge;
-    c.direction = rtl ? "rtl" : "ltr";
-    c.textAlign = "start";
+    c.textAlign = rtl ? "right" : "left";
     c.textBaseline = "alphabetic";
     const font = ({ size, weight }: Style) => (c.font = `${weight} ${size}px Rasad, system-ui, sans-serif`);
     const write = (text: string, style: Style, x = start, widest = width - 2 * edge): number => {
       font(style);
       const lineHeight = style.size * (style.line ?? 1.45);
       const lines = wrap(text, widest, (t) => c.measureText(t).width);
+      // A text keeps its own direction on the side of the page: an English line in a Persian picture ends in its full stop.
+      c.direction = /^[^\p{L}]*[\u0590-\u08ff\ufb1d-\ufefc]/u.test(text) || (rtl && !/\p{L}/u.test(text)) ? "rtl" : "ltr";
       lines.forEach((line, i) => {
         if (!paint) return;
         c.fillStyle = style.color;

@@ -65,7 +65,7 @@ export function tilesOf(brief: Brief): readonly Tile[] {
       id: "incidents",
       label: m.brief_incidents(),
       value: format.count(open.length),
-      note: levels.slice(0, 2).map(([name, count]) => `${name} ${count}`).join(" · "),
+      note: levels.slice(0, 2).map(([name, count]) => `${count} × ${isolate(name)}`).join("\n"),
       asOf,
       definition: m.brief_incidents_means(),
       change: since(changes?.open ?? NaN, from, asOf),
@@ -244,6 +244,10 @@ export function changeLines(brief: Brief): readonly Readonly<{ id: string; text:
     const type = String(h["type" as keyof typeof h] ?? "");
     return isolate(String(h["name" as keyof typeof h] ?? "") || settings.label(codes.hazardType(type), type) || key);
   };
+  const fresh = changes.figures.flatMap(({ key, before, after }) => {
+    const f = before === null ? figure(key) : undefined;
+    return f ? [isolate(`${figureTile(f, brief).label} ${format.number(after, 2)}`)] : [];
+  });
   const line = (id: string, words: string, incident = "", tone: Tile["tone"] = "") => ({ id, text: words, incident, tone });
   const most = (keys: readonly string[], n: number) => keys.slice(0, n);
   return [
@@ -252,8 +256,9 @@ export function changeLines(brief: Brief): readonly Readonly<{ id: string; text:
       const f = figure(key);
       if (!f) return [];
       const label = isolate(figureTile(f, brief).label);
-      return [line(key, before === null ? m.brief_figure_new({ figure: label, after: format.number(after, 2) }) : m.brief_figure_changed({ figure: label, before: format.number(before, 2), after: format.number(after, 2) }))];
+      return before === null ? [] : [line(key, m.brief_figure_changed({ figure: label, before: format.number(before, 2), after: format.number(after, 2) }))];
     }),
+    ...(fresh.length > 0 ? [line("figures", m.brief_figures_new({ figures: format.list(fresh) }))] : []),
     ...changes.turned.map((t) => line(`turned ${t.key}`, (t.worse ? m.brief_worse : m.brief_better)({ incident: name(t.key), level: isolate(priority(t.after)) }), t.key, t.worse ? "attention" : "")),
     ...most(changes.opened, 5).map((key) => line(`opened ${key}`, m.brief_opened({ incident: name(key) }), key)),
     ...(changes.opened.length > 5 ? [line("opened more", m.brief_opened_more({ count: format.number(changes.opened.length - 5) }))] : []),

@@ -9,6 +9,8 @@ export type Probe = Readonly<{
   seq: () => number;
   hash: () => string;
   epoch: () => string;
+  /** Bytes that the stream has brought. */
+  bytes: () => number;
   /** The map has drawn everything that it has to draw. */
   mapIdle: () => boolean;
   /** Where a place is on the map, in pixels from its upper left corner. */
@@ -28,6 +30,7 @@ export function expose(live: Live, map: () => MapView | null): void {
     seq: () => live.world.seq,
     hash: () => hex(live.world.hash.hi) + hex(live.world.hash.lo),
     epoch: () => live.world.epoch,
+    bytes: () => live.session.stats().bytes,
     project: (lng, lat) => map()?.project([lng, lat]) ?? [NaN, NaN],
     mapIdle: () => map()?.stats().idle ?? false,
   };
