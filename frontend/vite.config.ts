@@ -1,6 +1,7 @@
 import { paraglideVitePlugin } from "@inlang/paraglide-js";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { briefWorker } from "./src/brief-worker/plugin";
 
 const server = process.env["RASAD_SERVER"] ?? "http://127.0.0.1:8080";
 
@@ -17,6 +18,7 @@ export default defineConfig({
       emitTsDeclarations: true,
     }),
     svelte(),
+    briefWorker(),
   ],
   build: {
     outDir: "dist",
