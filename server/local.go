@@ -45,6 +45,7 @@ func (s *server) local() http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /erase", s.erase)
+	mux.HandleFunc("POST /people", s.people)
 	return mux
 }
 

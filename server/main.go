@@ -35,7 +35,7 @@ type command struct {
 	run         func(ctx context.Context, e env, args []string) error
 }
 
-var commands = []command{
+var commands = append([]command{
 	{"serve", "--listen 127.0.0.1:8080 --data DIR [--city DIR] [--preset ir|cn|us] [--demo] [--nats nats://…] [--config FILE]", serve},
 	{"city build", "IN.osm.pbf --out DIR [--bbox W,S,E,N] [--overlay FILE.geojson|csv …]", cityBuild},
 	{"simulate", "--server URL --token TOKEN [--units N] [--hz R] [--seed S]", simulate},
@@ -52,7 +52,7 @@ var commands = []command{
 	{"audit list", "--data DIR [--from T] [--to T] [--who NAME] [--act NAME] [--feature KEY] [--json]", auditList},
 	{"audit erase", "--data DIR --incident KEY --why TEXT [--field caller]", auditErase},
 	{"version", "", version},
-}
+}, peopleCommands...)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
