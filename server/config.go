@@ -31,19 +31,21 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 // environment variable and a place in the config file; a flag wins over the
 // environment, that over the file, and the file over the default.
 type config struct {
-	Listen  string                `yaml:"listen"`
-	Data    string                `yaml:"data"`
-	City    string                `yaml:"city"`
-	Preset  string                `yaml:"preset"`
-	Demo    bool                  `yaml:"demo"`
-	NATS    string                `yaml:"nats"`
-	Origins []string              `yaml:"origins"`
-	Frames  []string              `yaml:"frames"`  // whose pages may show the embed; none named: everybody's
-	Proxies []string              `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
-	TLS     tlsConfig             `yaml:"tls"`
-	OIDC    oidcConfig            `yaml:"oidc"`
-	Public  publicConfig          `yaml:"public"`
-	Feeds   map[string]feedConfig `yaml:"feeds"`
+	Listen  string    `yaml:"listen"`
+	Data    string    `yaml:"data"`
+	City    string    `yaml:"city"`
+	Preset  string    `yaml:"preset"`
+	Demo    bool      `yaml:"demo"`
+	NATS    string    `yaml:"nats"`
+	Origins []string  `yaml:"origins"`
+	Frames  []string  `yaml:"frames"`  // whose pages may show the embed; none named: everybody's
+	Proxies []string  `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
+	TLS     tlsConfig `yaml:"tls"`
+	// Retention says how long a personal field is kept, where the preset is not followed.
+	Retention map[string]duration   `yaml:"retention"`
+	OIDC      oidcConfig            `yaml:"oidc"`
+	Public    publicConfig          `yaml:"public"`
+	Feeds     map[string]feedConfig `yaml:"feeds"`
 	// Worlds are those of this installation beside the home world.
 	Worlds  map[string]worldConfig `yaml:"worlds"`
 	Journal journalConfig          `yaml:"journal"`

@@ -29,7 +29,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config{Listen: "127.0.0.1:2", Data: "from-flag", Preset: "ir",
+	want := config{Listen: "127.0.0.1:2", Data: "from-flag", Preset: "ir", world: "live",
 		Feeds:   map[string]feedConfig{"osmand": {duration(10 * time.Second), "gcj02"}},
 		Journal: journalConfig{KeepFor: duration(720 * time.Hour)}}
 	if !reflect.DeepEqual(c, want) {

@@ -69,6 +69,7 @@ type server struct {
 	listener net.Listener
 	tls      *keeper // nil: plain HTTP
 	proxies  proxies
+	keep     map[string]time.Duration // how long personal fields are kept
 	journal  *streams.Journal
 	heads    *streams.Heads // nil: the key cannot be read
 	sealer   *streams.Sealer
@@ -136,6 +137,9 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	s := &server{config: c, log: log}
+	if s.keep, err = keepings(preset, c.Retention); err != nil {
+		return nil, err
+	}
 	if home != nil {
 		s.proxies, s.tls = home.proxies, home.tls
 	} else {
@@ -356,6 +360,7 @@ func (s *server) begin(ctx context.Context, failed chan<- error) (end func(conte
 	helpers.Go(func() { s.monitor.Run(ctx) })
 	helpers.Go(func() { s.snapshots(ctx) })
 	helpers.Go(func() { s.signHeads(ctx) })
+	helpers.Go(func() { s.retains(ctx, s.keep) })
 	helpers.Go(func() { s.followPublic(ctx) })
 	enrolled := make(chan struct{})
 	helpers.Go(func() {
