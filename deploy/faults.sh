@@ -12,6 +12,8 @@ echo "== three servers, the leader lost"
 go test -tags faults -count=1 -timeout 9m -v ./streams -run TestClusterLosesItsLeader
 echo "== 10,000 mutations of the record"
 go test -tags faults -count=1 -timeout 9m -v ./streams -run TestEveryMutationIsFound
+echo "== 1,000 sessions ended, each with its sockets within a second"
+RASAD_LONG=1 go test -count=1 -timeout 9m -v ./server/api -run TestASessionThatIsOverIsCutOff
 for step in Kill PowerCut FullDisk Flip; do
   echo "== $step"
   go test -tags faults -count=1 -timeout 10m -v ./streams/faults -run "$step"

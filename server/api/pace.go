@@ -15,9 +15,15 @@ import (
 // What feeds send is bounded by their tokens besides.
 type pace struct {
 	mu      sync.Mutex
-	callers map[string]*allowance
+	callers map[caller]*allowance
 	swept   time.Time
 	crowd   allowance // whom there is no room to know one by one
+}
+
+// caller is who is counted: a session, a token, or a network of strangers.
+type caller struct {
+	sort byte
+	id   string
 }
 
 // allowance is what a caller may ask yet.
@@ -42,18 +48,18 @@ const (
 	callersRest = 30 * time.Second // after which everybody's allowance is whole again
 )
 
-func newPace() *pace { return &pace{callers: map[string]*allowance{}} }
+func newPace() *pace { return &pace{callers: map[caller]*allowance{}} }
 
 // take counts a call; false is one too many.
 func (p *pace) take(who access.Principal, now time.Time) (r rate, ok bool) {
-	key := ""
+	var key caller
 	switch {
 	case who.Token != "":
-		key, r = "t"+who.Token, programPace
+		key, r = caller{'t', who.Token}, programPace
 	case who.Session != "":
-		key, r = "s"+who.Session, personPace
+		key, r = caller{'s', who.Session}, personPace
 	case who.Role == access.Anonymous:
-		key, r = "a"+neighbours(who.From), strangerPace
+		key, r = caller{'a', neighbours(who.From)}, strangerPace
 	default:
 		return r, true // a part of this program
 	}
