@@ -63,6 +63,13 @@ var mustNotImport = map[string]map[string]string{
 		"net/...":          "it follows frames and asks nobody",
 		"os/...":           "it follows frames and reads no file",
 	},
+	"rasad/server/publish": {
+		"rasad/server/...": "rooms of the server do not look into each other; the policy and the commands are handed in",
+		"rasad/fixtures":   "policy is handed in, so that a test can write its own",
+		"rasad/geo/city":   "what is public is decided from the record alone",
+		"net/...":          "it makes bytes; the door hands them out",
+		"os/...":           "it follows frames and reads no file",
+	},
 	"rasad/server/feeds": {
 		"rasad/server/...": "rooms of the server do not look into each other",
 	},
