@@ -109,6 +109,11 @@ export class Camera {
     this.#map.fitBounds(bounds, { padding, maxZoom: zoomMost, duration: ms, linear: true });
   }
 
+  /** Shows an area as it was taken from a map: all of it, and no more than the shape of this map makes necessary. */
+  show([west, south, east, north]: Bounds, ms = fitMs): void {
+    this.#map.fitBounds([west, south, east, north], { padding: 0, duration: ms, linear: true });
+  }
+
   /** Moves to a place; from afar also nearer. Locks, because a person asked for it. */
   fly(at: LngLat, zoom?: number): void {
     this.follow(false);

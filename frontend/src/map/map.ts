@@ -97,6 +97,8 @@ export type MapView = Readonly<{
   /** Moves to a feature or a place, and locks the view. */
   fly(to: string | LngLat, zoom?: number): void;
   fit(what: "incidents" | "city" | Bounds): void;
+  /** Shows an area as it was taken from a map, without room around. Locks the view. */
+  show(area: Bounds): void;
   /** Resumes fitting the incidents, or locks the view where it is. */
   follow(on: boolean): void;
   onCamera(listener: (state: CameraState) => void): () => void;
@@ -282,6 +284,10 @@ class View {
         if (what === "incidents") this.#camera.fitIncidents();
         else if (what === "city") this.#camera.fitHome();
         else this.#camera.fit(what);
+      },
+      show: (area) => {
+        this.#camera.follow(false);
+        this.#camera.show(area);
       },
       follow: (on) => this.#camera.follow(on),
       onCamera: (listener) => this.#camera.onChange(listener),
