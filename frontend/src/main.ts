@@ -1,4 +1,5 @@
 import "./tokens.css";
+import { sessionOver } from "./stream/protocol";
 import { me, signInAddress } from "./ui/me.svelte";
 
 /** What a view module offers: it draws itself into `target` and stays. */
@@ -37,17 +38,19 @@ async function draw(name: string): Promise<void> {
 }
 
 /**
- * A session that ends closes its stream, and the screen is not live any more. Then the person signs in again, and a wall
- * shows a code again. A server that is away says nothing about sessions: the screen waits for it.
+ * A session that ends closes its stream, at once, or while the screen could not hear it. Then the person signs in again, and a
+ * wall shows a code again. A server that is away says nothing about sessions: the screen waits for it.
  */
 function watch(name: string): void {
+  const ask = async (): Promise<void> => {
+    const answer = await me.load();
+    if (answer.ok || answer.problem.status !== 401) return;
+    if (name === "wall") location.reload();
+    else location.assign(signInAddress());
+  };
+  addEventListener(sessionOver, () => void ask());
   setInterval(() => {
-    if (document.documentElement.dataset["state"] !== "NOT_LIVE") return;
-    void me.load().then((answer) => {
-      if (answer.ok || answer.problem.status !== 401) return;
-      if (name === "wall") location.reload();
-      else location.assign(signInAddress());
-    });
+    if (document.documentElement.dataset["state"] === "NOT_LIVE") void ask();
   }, 5000);
 }
 

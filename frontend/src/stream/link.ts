@@ -1,5 +1,5 @@
 import { monotonic } from "./clock";
-import type { LinkState, Report, Request, Upward } from "./protocol";
+import { closeSignIn, type LinkState, type Report, type Request, type Upward } from "./protocol";
 import { decode, NewerFormatError, transferables } from "./wire";
 
 /** The part of a WebSocket that a link needs. */
@@ -42,7 +42,6 @@ const closeNotUnderstood = 1007;
 const closeTooLarge = 1009;
 const closeRestart = 1012;
 const closeBusy = 1013;
-const closeSignIn = 4401;
 const closeForbidden = 4403;
 const closeEpoch = 4409;
 

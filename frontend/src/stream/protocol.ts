@@ -3,6 +3,11 @@ import type { Frame } from "./wire";
 /** The state of the connection, not of the data: a picture is live by the age of its tick alone. */
 export type LinkState = "connecting" | "open" | "waiting" | "refused" | "outdated";
 
+/** The server closes a socket with this when nobody is signed in, or no longer. */
+export const closeSignIn = 4401;
+/** Heard on the window of a page whose stream was closed so: it asks who is signed in. */
+export const sessionOver = "rasad:session-over";
+
 /** Asked of the worker. */
 export type Request =
   | Readonly<{ type: "open"; url: string; replay: boolean }>

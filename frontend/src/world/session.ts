@@ -1,5 +1,5 @@
 import { monotonic, ServerClock } from "../stream/clock";
-import type { LinkState, Report, Request, Upward } from "../stream/protocol";
+import { closeSignIn, sessionOver, type LinkState, type Report, type Request, type Upward } from "../stream/protocol";
 import type { Frame, Status } from "../stream/wire";
 import { text, time } from "./feature";
 import { judge, type Liveness, type SilentFeed } from "./liveness";
@@ -113,6 +113,7 @@ export function openSession(options: SessionOptions = {}): Session {
       case "link":
         if (report.state === "open") counts.reconnects++;
         link = report.state;
+        if (report.code === closeSignIn) globalThis.dispatchEvent?.(new Event(sessionOver));
         changed();
         return;
       case "frame":
