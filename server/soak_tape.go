@@ -43,6 +43,9 @@ const (
 	// tapePuts is how many features go into one command: together they stay far below
 	// what a frame holds.
 	tapePuts = 300
+	// tapeLate is how far what is played may be behind the clock: a screen that is LIVE
+	// sees nothing of it.
+	tapeLate = 300 * time.Millisecond
 )
 
 // tapeItem is a feature as the rule of a tape gets it.
@@ -169,6 +172,8 @@ func runTape(ctx context.Context, s *server) error {
 		}
 		if f.Keyframe() {
 			t.zero, t.begun = f.Status.Tick, time.Now()
+		} else if late := time.Since(t.played(f.Time)); late > tapeLate {
+			t.begun = t.begun.Add(late) // the machine cannot keep up with the speed, or stood still
 		}
 		if err := t.play(ctx, f); err != nil {
 			return err
@@ -304,10 +309,14 @@ func (t *tape) play(ctx context.Context, f *streams.Frame) error {
 	return nil
 }
 
-// now is when a moment of the history is played.
+// played is when a moment of the history is played.
+func (t *tape) played(at geo.Millis) time.Time {
+	return t.begun.Add(time.Duration(float64(at-t.zero) / t.speed * float64(time.Millisecond)))
+}
+
+// now is that, and not in the future.
 func (t *tape) now(at geo.Millis) geo.Millis {
-	played := t.begun.Add(time.Duration(float64(at-t.zero) / t.speed * float64(time.Millisecond)))
-	return geo.Millis(min(played.UnixMilli(), time.Now().UnixMilli()))
+	return geo.Millis(min(t.played(at).UnixMilli(), time.Now().UnixMilli()))
 }
 
 func (t *tape) fix(x geo.Fix) tapeFix {
@@ -329,8 +338,7 @@ func (t *tape) brought(p geo.Props) []byte {
 		if err != nil {
 			return s
 		}
-		played := t.begun.Add(time.Duration(float64(geo.Millis(at.UnixMilli())-t.zero) / t.speed * float64(time.Millisecond)))
-		return strconv.AppendQuote(nil, played.UTC().Format("2006-01-02T15:04:05.000Z"))
+		return strconv.AppendQuote(nil, t.played(geo.Millis(at.UnixMilli())).UTC().Format("2006-01-02T15:04:05.000Z"))
 	})
 }
 

@@ -52,7 +52,7 @@ func TestATapeIsPlayed(t *testing.T) {
 			if f.Fix.Time > now+1000 {
 				t.Errorf("%s was seen in the future", f.Key)
 			}
-			if now-f.Fix.Time < 3000 {
+			if now-f.Fix.Time < 15_000 { // at 720 times, three hours: an idle machine has all within 1 s
 				fresh++
 			}
 		}
@@ -65,7 +65,7 @@ func TestATapeIsPlayed(t *testing.T) {
 	}
 	mark := played()
 	if n, fresh := look(); n < 250 || fresh < 50 {
-		t.Errorf("%d incidents, %d units seen within 3 s, of 60", n, fresh)
+		t.Errorf("%d incidents, %d units seen within 15 s, of 60", n, fresh)
 	}
 	second := serving(t, data)
 	until(mark.Add(20 * time.Minute))
