@@ -36,6 +36,9 @@ export type ActPage = Schemas["ActPage"];
 /** Features as a list of the door gives them. */
 export type FeaturePage = Schemas["FeatureCollection"];
 
+/** A world of the installation: a city, or an exercise. */
+export type WorldInfo = Schemas["WorldInfo"];
+
 const part = encodeURIComponent;
 const get = <T>(path: string, signal?: AbortSignal): Promise<Outcome<T>> => send({ method: "GET", path, ...(signal ? { signal } : {}) });
 const write = <T>(method: Call["method"], path: string, body?: unknown): Promise<Outcome<T>> =>
@@ -156,3 +159,8 @@ export const featuresAs = (audience: string, signal?: AbortSignal) => get<Featur
 export type ActQuery = Readonly<{ from: string; to: string; who: string; name: string; feature: string; q: string; cursor: string }>;
 /** Acts, the newest first. */
 export const listActs = (asked: ActQuery, signal?: AbortSignal) => get<ActPage>(`/api/v1/acts${query({ ...asked, limit: "50" })}`, signal);
+
+/** The worlds that whoever asks may enter, the home world first. */
+export function listWorlds(): Promise<Outcome<Schemas["WorldList"]>> {
+  return get("/api/v1/worlds");
+}

@@ -1,4 +1,5 @@
 import type { components } from "../api/types";
+import { inWorld } from "./world";
 
 /** What the server says when it refuses: RFC 9457. */
 export type ServerProblem = components["schemas"]["Problem"];
@@ -27,7 +28,7 @@ export type Outcome<T> =
 /** One call to the door. */
 export type Call = Readonly<{
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Path and query on this origin. */
+  /** Path and query on this origin; the world of the page is added. */
   path: string;
   body?: unknown;
   /** It changes nothing, whatever its method: it is asked once, and who asks may ask again. */
@@ -97,7 +98,7 @@ async function once<T>(call: Call, headers: Record<string, string>, around: Surr
   let response: Response;
   let text: string;
   try {
-    response = await around.fetch(call.path, init);
+    response = await around.fetch(inWorld(call.path), init);
     text = await response.text();
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,6 @@
 import type { components } from "../api/types";
 import { send, type Call, type Outcome } from "./http";
+import { inWorld } from "./world";
 
 type Schemas = components["schemas"];
 
@@ -77,7 +78,7 @@ export function moveUps({ capability, seconds }: Standard, max: number, signal?:
 /** Address of the tiles that show what cannot be reached in time; another `seq` makes it another address. */
 export function coverageTiles({ capability, seconds }: Standard, seq: number): string {
   const query = new URLSearchParams({ seconds: String(seconds), ...(capability ? { capability } : {}), seq: String(seq) });
-  return `${location.origin}/api/v1/coverage/{z}/{x}/{y}.png?${query}`;
+  return inWorld(`${location.origin}/api/v1/coverage/{z}/{x}/{y}.png?${query}`);
 }
 
 /** Closes or slows streets. The server makes the key. */

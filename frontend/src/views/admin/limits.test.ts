@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Token } from "../../commands/access";
 import { emptyLimits, formOf, limitsOf } from "./limits";
 
-const token: Token = { id: "t", name: "cad", role: "feed", agencies: [], shelters: [], creates: true, created: "2026-11-22T08:00:00Z", revoked: false, refused: 0, secrets: 1 };
+const token: Token = { id: "t", name: "cad", role: "feed", agencies: [], shelters: [], worlds: [], creates: true, created: "2026-11-22T08:00:00Z", revoked: false, refused: 0, secrets: 1 };
 
 describe("limits", () => {
   test.each<[string, Partial<Token>]>([

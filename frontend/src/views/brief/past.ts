@@ -1,3 +1,4 @@
+import { pageWorld } from "../../commands/world";
 import { openSession } from "../../world/session";
 import type { World } from "../../world/world";
 
@@ -23,7 +24,7 @@ export function openPast(audience: "brief"): Past {
       if (closed) return Promise.resolve(null);
       return new Promise((resolve) => {
         if (session) session.seek(moment, 0);
-        else session = openSession({ audience, at: new Date(moment).toISOString(), speed: 0 });
+        else session = openSession({ world: pageWorld(), audience, at: new Date(moment).toISOString(), speed: 0 });
         const { world } = session;
         const done = (answer: World | null) => {
           stop();

@@ -1,4 +1,5 @@
 import { getCity, getPreset, type City } from "../../commands/commands";
+import { pageWorld } from "../../commands/world";
 import { loadFonts } from "../../fonts";
 import type { Preset } from "../../preset";
 import { Codes } from "../../ui/codes";
@@ -67,7 +68,7 @@ export class Live {
     this.codes = new Codes(preset);
     this.city = city;
     this.replay = at !== null;
-    this.session = openSession(at === null ? options : { ...options, at, speed });
+    this.session = openSession({ world: pageWorld(), ...options, ...(at === null ? {} : { at, speed }) });
     this.world = this.session.world;
     this.#log = new ActLog(this.codes);
     this.liveness = this.session.liveness();

@@ -1,3 +1,4 @@
+import { inWorld } from "../../commands/world";
 import type { Bounds, MapOptions, MapView } from "../../map/map";
 import { settings } from "../../ui/settings.svelte";
 import type { Live } from "./live.svelte";
@@ -17,8 +18,8 @@ export function mapOptions(live: Live, scale: number, interactive: boolean): Map
     theme: settings.theme,
     scale,
     interactive,
-    basemap: city.basemap ? "/city/basemap.pmtiles" : null,
-    mask: city.basemap ? "/city/mask.geojson" : null,
+    basemap: city.basemap ? inWorld("/city/basemap.pmtiles") : null,
+    mask: city.basemap ? inWorld("/city/mask.geojson") : null,
     bounds,
     ...(!bounds && lng !== undefined && lat !== undefined ? { center: [lng, lat] as const } : {}),
     now: () => live.moment(),

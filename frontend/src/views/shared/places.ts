@@ -1,3 +1,4 @@
+import { inWorld } from "../../commands/world";
 import type { Language } from "../../preset";
 import type { LngLat } from "../../world/feature";
 import { distance } from "./incidents";
@@ -95,7 +96,7 @@ function cell(lon: number, lat: number): string {
 /** The names of the city; none when the server has no city or does not answer: names are a help and not a condition. */
 export async function loadPlaces(signal: AbortSignal): Promise<Places> {
   try {
-    const response = await fetch("/city/places.json", { signal });
+    const response = await fetch(inWorld("/city/places.json"), { signal });
     if (response.ok) {
       const body = (await response.json()) as Readonly<{ places?: readonly Place[] }>;
       return new Places(body.places ?? []);
