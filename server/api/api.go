@@ -31,6 +31,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -191,6 +192,7 @@ type API struct {
 	metrics *metrics
 	spec    *spec
 	preset  cached
+	places  cached // empty without a city, or where it has no names
 	city    cached // city.json
 	stale   staleness
 	traits  traitTable
@@ -245,6 +247,11 @@ func New(d Deps) (*API, error) {
 	if d.City != nil {
 		if a.city, err = cacheJSON(d.City.Manifest()); err != nil {
 			return nil, err
+		}
+		if b, err := os.ReadFile(d.City.PlacesPath()); err == nil { // names are a help: the file itself says what is wrong with it
+			if a.places, err = cacheBody(b); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if a.screens, err = newScreens(d.Screens); err != nil {

@@ -126,6 +126,9 @@ func (a *API) cityFile(c echo.Context) error {
 	case city.FileSites:
 		path, contentType = a.City.SitesPath(), "application/geo+json"
 	case city.FilePlaces:
+		if a.places.body != nil && c.Request().Header.Get("Range") == "" {
+			return writeCached(c, a.places)
+		}
 		path, contentType = a.City.PlacesPath(), "application/json"
 	case city.FileRoads:
 		path, contentType = a.City.RoadsPath(), "application/octet-stream"

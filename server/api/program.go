@@ -56,8 +56,8 @@ func (a *API) OpenapiJson(c echo.Context) error {
 
 // cached is a body that does not change while the server runs.
 type cached struct {
-	body []byte
-	tag  string
+	body, gzipped []byte
+	tag           string
 }
 
 func cacheJSON(v any) (cached, error) {
@@ -65,17 +65,31 @@ func cacheJSON(v any) (cached, error) {
 	if err != nil {
 		return cached{}, err
 	}
-	return cached{b, contentTag(b)}, nil
+	return cacheBody(b)
+}
+
+// cacheBody compresses a body once: a tablet on mobile data waits for every byte.
+func cacheBody(b []byte) (cached, error) {
+	z, err := gzipped(b)
+	return cached{b, z, contentTag(b)}, err
+}
+
+// writeCached answers such a body, or that the caller has it.
+func writeCached(c echo.Context, d cached) error {
+	h := c.Response().Header()
+	h["Cache-Control"], h["Etag"], h["Vary"] = noCache, []string{d.tag}, []string{"Accept-Encoding"}
+	if tagIn(c.Request().Header.Get("If-None-Match"), d.tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	body := d.body
+	if acceptsGzip(c.Request()) {
+		h["Content-Encoding"] = []string{"gzip"}
+		body = d.gzipped
+	}
+	return writeJSON(c.Response(), http.StatusOK, jsonType, body)
 }
 
 // GetPreset answers the codes, labels, scales and colours.
-func (a *API) GetPreset(c echo.Context, p GetPresetParams) error {
-	h := c.Response().Header()
-	h["Cache-Control"], h["Etag"] = noCache, []string{a.preset.tag}
-	if p.IfNoneMatch != nil && tagIn(*p.IfNoneMatch, a.preset.tag) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	return writeJSON(c.Response(), http.StatusOK, jsonType, a.preset.body)
-}
+func (a *API) GetPreset(c echo.Context, _ GetPresetParams) error { return writeCached(c, a.preset) }
 
 func contentTag(b []byte) string { return strconv.Quote(sum(b)) }
