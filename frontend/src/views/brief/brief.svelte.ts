@@ -16,7 +16,6 @@ const hourMs = 3600_000;
 const hourEveryMs = 5 * 60_000;
 /** The first look waits for the numbers to be on the screen. */
 const hourAfterMs = 1200;
-const keepAfterMs = 3000;
 const keepEveryMs = 60_000;
 
 /** The city as a mayor reads it: the live lists, what people wrote, the hour before. */
@@ -59,7 +58,6 @@ export class Brief {
   readonly #city: City;
   readonly #stops: (() => void)[] = [];
   #keptAt = -Infinity;
-  #keepTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(preset: Preset, city: City, seed: Frame | null, then: Summary | null, at: string | null, speed: number) {
     this.#preset = preset;
@@ -88,7 +86,7 @@ export class Brief {
     );
     if (!this.live.replay) {
       const every = setInterval(() => void this.keep(), keepEveryMs);
-      this.#stops.push(() => clearInterval(every), () => clearTimeout(this.#keepTimer));
+      this.#stops.push(() => clearInterval(every));
     }
   }
 
@@ -118,8 +116,8 @@ export class Brief {
   #begin(): void {
     this.live.nameStreets();
     if (this.live.replay) return;
-    this.#keepTimer = setTimeout(() => void this.keep(), keepAfterMs);
-    void this.lookBack();
+    void this.keep();
+    void this.lookBack().then(() => this.keep());
     const every = setInterval(() => document.visibilityState === "visible" && void this.lookBack(), hourEveryMs);
     this.#stops.push(() => clearInterval(every));
   }
