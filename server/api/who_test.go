@@ -646,7 +646,7 @@ func TestASessionThatIsOverIsCutOff(t *testing.T) {
 func TestASessionThatIsOverFeedsNobody(t *testing.T) {
 	h := newHouse(t, crowd(20_000))
 	cookie, session := h.signIn(access.Dispatcher)
-	conn, _, err := h.dial("", http.Header{"Cookie": {cookie}, "Authorization": {"-"}})
+	conn, _, err := h.dial("", http.Header{"Cookie": {cookie}, "Origin": {h.url}, "Authorization": {"-"}})
 	if err != nil {
 		t.Fatal(err)
 	}
