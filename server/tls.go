@@ -234,15 +234,6 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// expires is when the certificate that is shown ends; zero when there is none yet.
-func (k *keeper) expires() time.Time {
-	c := k.current.Load()
-	if c == nil || c.Leaf == nil {
-		return time.Time{}
-	}
-	return c.Leaf.NotAfter
-}
-
 func (k *keeper) show(c *tls.Certificate) {
 	k.current.Store(c)
 	k.log.Info("certificate", "for", c.Leaf.DNSNames, "addresses", c.Leaf.IPAddresses, "issuer", c.Leaf.Issuer.CommonName, "until", c.Leaf.NotAfter)
