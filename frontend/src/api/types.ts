@@ -1531,6 +1531,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether people come in by a provider of identities */
+        get: operations["getOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in, or step up, by the provider
+         * @description Opened by the browser as a page: it goes on to the provider, comes back to the callback, and in the end to `to` on this server. What goes wrong ends
+         *     at `/signin?problem=CODE`: `oidc-away oidc-flow oidc-denied oidc-token oidc-role oidc-name oidc-setup no-oidc credentials tls-needed busy not-recording`.
+         */
+        get: operations["startOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the provider sends the browser
+         * @description Belongs to a start in the same browser, once, within ten minutes. Sets the cookie of the session.
+         */
+        get: operations["finishOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oidc/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign out here, and say where to sign out at the provider */
+        post: operations["endOidc"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{id}/publish": {
         parameters: {
             query?: never;
@@ -1798,81 +1873,6 @@ export interface paths {
         get: operations["publicSince"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/oidc": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Whether people come in by a provider of identities */
-        get: operations["getOidc"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/oidc/start": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Sign in, or step up, by the provider
-         * @description Opened by the browser as a page: it goes on to the provider, comes back to the callback, and in the end to `to` on this server. What goes wrong ends
-         *     at `/signin?problem=CODE`: `oidc-away oidc-flow oidc-denied oidc-token oidc-role oidc-name oidc-setup no-oidc credentials tls-needed busy not-recording`.
-         */
-        get: operations["startOidc"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/oidc/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Where the provider sends the browser
-         * @description Belongs to a start in the same browser, once, within ten minutes. Sets the cookie of the session.
-         */
-        get: operations["finishOidc"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/oidc/end": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Sign out here, and say where to sign out at the provider */
-        post: operations["endOidc"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3364,6 +3364,31 @@ export interface components {
         DisplayInput: {
             layout: string;
         };
+        ShareInput: {
+            /**
+             * @example [
+             *       "dover"
+             *     ]
+             */
+            worlds: string[];
+            reason?: string;
+        };
+        WorldInfo: {
+            /** @example dover */
+            name: string;
+            /**
+             * @description What people call it
+             * @example Dover
+             */
+            title: string;
+            /** @example us */
+            preset: string;
+            /** @description Name of its city; absent when its ground is plain */
+            city?: string;
+        };
+        WorldList: {
+            worlds: components["schemas"]["WorldInfo"][];
+        };
         /**
          * @description How finely a place is told: as it is, by a cell of about 140 m, by one of about 1.1 km, or not
          * @enum {string}
@@ -3493,31 +3518,6 @@ export interface components {
             next: string;
             drop: string[];
             features: components["schemas"]["PublicFeature"][];
-        };
-        ShareInput: {
-            /**
-             * @example [
-             *       "dover"
-             *     ]
-             */
-            worlds: string[];
-            reason?: string;
-        };
-        WorldInfo: {
-            /** @example dover */
-            name: string;
-            /**
-             * @description What people call it
-             * @example Dover
-             */
-            title: string;
-            /** @example us */
-            preset: string;
-            /** @description Name of its city; absent when its ground is plain */
-            city?: string;
-        };
-        WorldList: {
-            worlds: components["schemas"]["WorldInfo"][];
         };
     };
     responses: {
@@ -8093,6 +8093,92 @@ export interface operations {
             504: components["responses"]["Unknown"];
         };
     };
+    getOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The name of the provider for the page to sign in; empty when there is none */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        name: string;
+                    };
+                };
+            };
+            400: components["responses"]["Invalid"];
+        };
+    };
+    startOidc: {
+        parameters: {
+            query?: {
+                /** @description Where the browser goes in the end, such as /console */
+                to?: string;
+                /** @description The person of the session proves again who they are */
+                stepup?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: components["responses"]["Elsewhere"];
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    finishOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: components["responses"]["Elsewhere"];
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
+    endOidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is over; the address of the provider, empty when it has none */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        address: string;
+                    };
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+        };
+    };
     publishIncident: {
         parameters: {
             query?: {
@@ -8649,92 +8735,6 @@ export interface operations {
             304: components["responses"]["NotModified"];
             404: components["responses"]["Missing"];
             503: components["responses"]["Unavailable"];
-        };
-    };
-    getOidc: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The name of the provider for the page to sign in; empty when there is none */
-            200: {
-                headers: {
-                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        name: string;
-                    };
-                };
-            };
-            400: components["responses"]["Invalid"];
-        };
-    };
-    startOidc: {
-        parameters: {
-            query?: {
-                /** @description Where the browser goes in the end, such as /console */
-                to?: string;
-                /** @description The person of the session proves again who they are */
-                stepup?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            303: components["responses"]["Elsewhere"];
-            400: components["responses"]["Invalid"];
-            401: components["responses"]["SignIn"];
-            403: components["responses"]["Denied"];
-        };
-    };
-    finishOidc: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            303: components["responses"]["Elsewhere"];
-            400: components["responses"]["Invalid"];
-            401: components["responses"]["SignIn"];
-            403: components["responses"]["Denied"];
-        };
-    };
-    endOidc: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The session is over; the address of the provider, empty when it has none */
-            200: {
-                headers: {
-                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
-                    "Set-Cookie": components["headers"]["Set-Cookie"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        address: string;
-                    };
-                };
-            };
-            400: components["responses"]["Invalid"];
-            401: components["responses"]["SignIn"];
-            403: components["responses"]["Denied"];
         };
     };
 }
