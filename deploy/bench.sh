@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 want=()
 command -v wrk >/dev/null || want+=(wrk)
+command -v hey >/dev/null || want+=(hey)
 ls /usr/share/postgresql/*/extension/postgis.control >/dev/null 2>&1 || want+=(postgresql postgis "postgresql-$(pg_config --version 2>/dev/null | grep -oE '[0-9]+' | head -1 || echo 15)-postgis-3")
 if [ ${#want[@]} -gt 0 ]; then
   as_root=()
@@ -35,6 +36,7 @@ step nearest whole TestNearestHTTP
 step feed whole TestFeedToSocket
 step return whole TestTenThousandReturn
 step fanout whole TestFanOut
+step surge whole TestSurge
 step day whole TestRestoreDay
 step million whole TestMillion
 step browser npx vitest bench --run --root frontend

@@ -344,3 +344,27 @@ func TestAStreamOfThePublicNeedsNoSession(t *testing.T) {
 		end()
 	}
 }
+
+func BenchmarkPublicSnapshot(b *testing.B) {
+	s := newSquare()
+	s.page.Body = bytes.Repeat([]byte(`{"type":"Feature"}`), 12_000) // some 500 shelters
+	s.page.Gzip = zipped(s.page.Body)
+	h := newHouse(b, func(d *api.Deps) { d.Public, d.Limits.PublicRate = s, 1<<30 })
+	for name, header := range map[string]http.Header{"full": {"Accept-Encoding": {"gzip"}}, "same": {"Accept-Encoding": {"gzip"}, "If-None-Match": {`"pe-7-gzip"`}}} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", "http://localhost/public/v1/snapshot.json", nil)
+			r.Header = header
+			b.ReportAllocs()
+			for b.Loop() {
+				h.api.ServeHTTP(nobodyReads{http.Header{}}, r)
+			}
+		})
+	}
+}
+
+// nobodyReads is an answer that costs nothing.
+type nobodyReads struct{ h http.Header }
+
+func (n nobodyReads) Header() http.Header       { return n.h }
+func (nobodyReads) WriteHeader(int)             {}
+func (nobodyReads) Write(b []byte) (int, error) { return len(b), nil }
