@@ -16,6 +16,7 @@
 //	password.go limiter.go totp.go       how a person proves who they are
 //	tokens.go patterns.go                programs, and the ids that they move
 //	devices.go                           walls
+//	changes.go                           what was done to all of them, to be told in the world's record
 //
 // # How the door calls it
 //
