@@ -192,7 +192,7 @@ func init() {
 
 	may(desk, Dispatch, theirs)
 	may(roles(Supervisor, Commander, Admin), Share, theirs)
-	may(roles(persons, Wall, FeedProgram), WorldsRead, all)
+	may(roles(persons, Wall), WorldsRead, all)
 	may(desk, UnitStatus, theirs)
 	may(roles(AgencyOfficer), UnitStatus, grant{scope: OwnAgency})
 	may(roles(ops, System), AlarmAck, all)
