@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { validateStyleMin, type StyleSpecification } from "@maplibre/maplibre-gl-style-spec";
 import { describe, expect, test } from "vitest";
 import { iconPath } from "../src/icons";
-import { layOutCrowd, type CrowdOptions } from "../src/map/crowd";
+import { foldSigns, layOutCrowd, type CrowdOptions, type Sign } from "../src/map/crowd";
 import { mapLayers, source, type Look } from "../src/map/layers";
 import * as operations from "../src/map/operations";
 import { grey, parseColor, type Palette } from "../src/map/palette";
@@ -425,5 +425,36 @@ describe("slow layers", () => {
       const dx = (lng + 75.5) * 111_195 * Math.cos((39.7 * Math.PI) / 180);
       expect(Math.hypot(dx, dy)).toBeCloseTo(100, 0);
     }
+  });
+});
+
+describe("three hundred incidents", () => {
+  const pixel = 1 / 1000; // mercator
+  const sign = (id: number, x: number, more: Partial<Sign> = {}): Sign => ({ id, x: x * pixel, y: 0, size: 40, rank: 1, keep: false, ...more });
+
+  test("the worst of a place stands for the others, with their number", () => {
+    const folded = foldSigns([sign(1, 0), sign(2, 10, { rank: 4 }), sign(3, 20), sign(4, 200)], 1000, 1);
+    expect([...folded].sort()).toEqual([[2, 2], [4, 0]]);
+  });
+  test("what is selected or new is drawn, wherever it is", () => {
+    const folded = foldSigns([sign(1, 0, { rank: 4 }), sign(2, 1, { keep: true }), sign(3, 2, { keep: true })], 1000, 1);
+    expect(folded.has(2) && folded.has(3)).toBe(true);
+  });
+  test("nobody is lost, at any zoom and scale, and signs that are drawn can be told apart", () => {
+    const r = random(5);
+    const signs = Array.from({ length: 300 }, (_, i) => sign(i + 1, r() * 600, { y: r() * 400 * pixel, rank: 1 + Math.floor(r() * 4), size: 26 + Math.floor(r() * 18) }));
+    for (const pixels of [200, 1000, 20_000]) {
+      for (const scale of [1, 2.6]) {
+        const folded = foldSigns(signs, pixels, scale);
+        expect(folded.size + [...folded.values()].reduce((n, more) => n + more, 0)).toBe(300);
+        const drawn = signs.filter((s) => folded.has(s.id));
+        for (const a of drawn) {
+          for (const b of drawn) {
+            if (a.id < b.id) expect((Math.hypot(a.x - b.x, a.y - b.y) * pixels) / scale).toBeGreaterThanOrEqual((0.72 * (a.size + b.size)) / 2 - 1e-6);
+          }
+        }
+      }
+    }
+    expect(foldSigns(signs, 20_000_000, 1).size).toBe(300);
   });
 });

@@ -149,6 +149,33 @@ function countByCell(
   return drawn;
 }
 
+/** An incident that is to be drawn. Sizes in pixels at scale 1. */
+export type Sign = Readonly<{ id: number; x: number; y: number; size: number; rank: number; /** Drawn whatever happens: selected, or new. */ keep: boolean }>;
+
+/** Two signs may cover this share of each other before the lesser one is counted by the worse one. */
+const foldShare = 0.72;
+
+/**
+ * Which signs stand for others when a night brings three hundred incidents: the worst of a place is drawn with the number
+ * of those that it hides, the hidden ones are not. Returns how many each drawn sign hides, by its id; who is not in it is hidden.
+ */
+export function foldSigns(signs: readonly Sign[], pixelsPerUnit: number, scale: number): ReadonlyMap<number, number> {
+  const order = [...signs].sort((a, b) => Number(b.keep) - Number(a.keep) || b.rank - a.rank || a.id - b.id);
+  const drawn: Sign[] = [];
+  const more = new Map<number, number>();
+  for (const sign of order) {
+    const host = sign.keep
+      ? undefined
+      : drawn.find((other) => (Math.hypot(other.x - sign.x, other.y - sign.y) * pixelsPerUnit) / scale < (foldShare * (other.size + sign.size)) / 2);
+    if (host) more.set(host.id, more.get(host.id)! + 1);
+    else {
+      drawn.push(sign);
+      more.set(sign.id, 0);
+    }
+  }
+  return more;
+}
+
 /** Rings of a wreath begin this far from the symbol of the incident, and lie this far apart, pixels. */
 const wreathGap = 9;
 const wreathStep = 16;

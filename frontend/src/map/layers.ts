@@ -486,6 +486,21 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
       },
       paint: { "icon-opacity": ["case", ["get", "dim"], 0.45, 1] },
     },
+    // How many others a sign stands for, at its upper corner.
+    {
+      ...{ id: "incident-more", type: "symbol", source: source.incidents, filter: ["!=", ["get", "more"], ""] },
+      layout: {
+        ...shown(layers.incidents),
+        "text-field": ["get", "more"],
+        "text-font": bold,
+        "text-size": 14 * t,
+        "text-anchor": "bottom-left",
+        "text-offset": ["interpolate", ["linear"], ["get", "half"], 13, ["literal", [0.45, -0.35]], 22, ["literal", [0.8, -0.7]]],
+        "text-allow-overlap": true,
+        "text-ignore-placement": true,
+      },
+      paint: { ...halo, "text-halo-width": 2.6 * k },
+    },
     {
       ...{ id: "route-time", type: "symbol", source: source.routes, filter: ["==", ["geometry-type"], "Point"] },
       layout: {

@@ -4,12 +4,12 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
 import { loadFonts, type MapFontFaces } from "../fonts";
-import type { Language, Preset, Theme } from "../preset";
+import { scaleValue, type Language, type Preset, type Theme } from "../preset";
 import { text, type Feature, type Kind, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
 import { AssignmentLayer } from "./assignments";
 import { Camera, type Bounds, type CameraState, type Padding } from "./camera";
-import { layOutCrowd, type Cluster } from "./crowd";
+import { foldSigns, layOutCrowd, type Cluster } from "./crowd";
 import { drawImage, incidentSize, type ImageMaker } from "./images";
 import { aboveCoverage, aboveUnits, coverageLayer, mapLayers, source, type LayerSwitches } from "./layers";
 import "./map.css";
@@ -187,6 +187,7 @@ class View {
   #coverage: string | null = null;
   #applied: readonly LayerSpecification[] = [];
   #clusters: readonly Cluster[] = [];
+  #folded: ReadonlyMap<number, number> | null = null;
   #loaded = false;
   #faces: MapFontFaces = {};
   #pictures = 0;
@@ -329,6 +330,7 @@ class View {
       setPadding: (padding) => this.#camera.setPadding(padding),
       setSensitive: (sensitive) => {
         this.#sensitive = sensitive;
+        if (this.#loaded) this.#fold();
         this.#mark(source.incidents, source.fresh);
         this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
         this.#assign();
@@ -336,6 +338,7 @@ class View {
       setFresh: (keys) => {
         if (keys.length === this.#fresh.size && keys.every((key) => this.#fresh.has(key))) return;
         this.#fresh = new Set(keys);
+        if (this.#loaded) this.#fold();
         this.#mark(source.fresh);
       },
       setPreview: (preview) => {
@@ -560,6 +563,7 @@ class View {
     on("site", source.sites);
     this.#stops.push(
       this.#world.onFeatures("incident", () => {
+        if (this.#loaded) this.#fold();
         this.#camera.incidentsAre(this.#openIncidents().map((f) => f.key));
         this.#assign();
       }),
@@ -594,6 +598,7 @@ class View {
       language: this.#language,
       selected: this.#selected,
       sensitive: this.#sensitive,
+      folded: this.#folded,
     };
   }
 
@@ -697,6 +702,7 @@ class View {
   #layOut(): void {
     if (!this.#loaded) return;
     const { west, east, north, south } = edges(this.#map);
+    this.#fold();
     this.#clusters = layOutCrowd(this.#units, {
       view: { west, east, north, south },
       pixelsPerUnit: 512 * 2 ** this.#map.getZoom(),
@@ -710,12 +716,25 @@ class View {
     this.#mark(source.clusters, source.callsigns);
   }
 
-  #incidentSymbols() {
+  /** Decides which incidents stand for others at this zoom. */
+  #fold(): void {
+    const before = this.#folded;
+    const signs = this.#incidentSymbols(true);
+    const next = foldSigns(signs, 512 * 2 ** this.#map.getZoom(), this.#scale);
+    if (before && before.size === next.size && [...next].every(([id, more]) => before.get(id) === more)) return;
+    this.#folded = next;
+    this.#mark(source.incidents);
+  }
+
+  #incidentSymbols(all = false) {
     return this.#openIncidents().flatMap((f) => {
       const at = this.#world.fix(f)?.at;
-      if (!at) return [];
-      const size = incidentSize(this.#preset, text(f, "priority"));
-      return [{ x: mercatorX(at[0] * 1e7), y: mercatorY(at[1] * 1e7), size }];
+      if (!at || (!all && this.#folded && !this.#folded.has(f.id))) return [];
+      const priority = text(f, "priority");
+      const size = incidentSize(this.#preset, priority);
+      const rank = scaleValue(this.#preset, "priority", priority)?.rank ?? 0;
+      const keep = f.key === this.#selected || this.#fresh.has(f.key);
+      return [{ id: f.id, x: mercatorX(at[0] * 1e7), y: mercatorY(at[1] * 1e7), size, rank, keep }];
     });
   }
 

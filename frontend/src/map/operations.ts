@@ -3,6 +3,7 @@ import { byCode, scaleValue, type Language, type Preset } from "../preset";
 import { flag, geometry, list, number, text, type Feature, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
 import type { Line } from "./assignments";
+import { numbers } from "./crowd";
 import { incidentSize } from "./images";
 import { mercatorX, mercatorY } from "./units";
 
@@ -15,6 +16,8 @@ export type Slow = Readonly<{
   selected: string;
   /** Sensitive incidents are shown, dimmed, or not at all. */
   sensitive: "shown" | "dimmed" | "hidden";
+  /** How many incidents each that is drawn stands for, by its id; null: all are drawn. */
+  folded?: ReadonlyMap<number, number> | null;
 }>;
 
 const collection = (features: GeoFeature[]): FeatureCollection => ({ type: "FeatureCollection", features });
@@ -54,7 +57,8 @@ export function incidents(slow: Slow): FeatureCollection {
   return collection(
     openIncidents(slow).flatMap((f) => {
       const at = world.fix(f)?.at;
-      if (!at) return [];
+      if (!at || (slow.folded && !slow.folded.has(f.id))) return [];
+      const more = slow.folded?.get(f.id) ?? 0;
       const priority = text(f, "priority");
       const type = text(f, "type");
       const rank = scaleValue(preset, "priority", priority)?.rank ?? 0;
@@ -64,6 +68,8 @@ export function incidents(slow: Slow): FeatureCollection {
         // A sign of a sensitive incident says how bad it is, and not what it is.
         icon: `incident|${dim ? "" : type}|${priority}`,
         text: dim ? "" : incidentLabel(preset, language, f),
+        more: more > 0 ? `+${numbers(language).format(more)}` : "",
+        half: size / 2,
         rank,
         order: rank,
         // In ems of the label, which is larger where the incident is worse.
