@@ -231,10 +231,10 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	rules[api.OpenSealedName] = api.OpenSealed
 	rules[eraseName] = eraseSealed
 	rules[gateNoteName] = gateNote
-	rules[accessNoteName] = accessNote
 	if soak.rules != nil {
 		soak.rules(rules)
 	}
+	rules[accessNoteName] = accessNote
 	s.seq = streams.NewSequencer(streams.SequencerOptions{
 		World: world, Journal: journal, Publish: s.publish, Rules: rules, Due: dueOf(policy, publishing), Limits: limitsOf(preset),
 		Answers: journal.Answers(), Name: c.world, Epoch: recovery.Epoch, Log: log, Metrics: metrics,
@@ -404,7 +404,7 @@ func (s *server) beat(ctx context.Context) {
 	defer t.Stop()
 	for {
 		st := s.seq.Status()
-		status := streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load()}
+		status := streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load(), Exercise: soak.exercise}
 		s.hub.Tick(status)
 		s.public.Hub().Tick(status)
 		select {
@@ -427,10 +427,10 @@ func (s *server) publish(f *streams.Frame) {
 		s.reach.Frame(f)
 	}
 	s.hub.Publish(f)
+	s.public.Frame(f, s.world.View())
 	if s.shared != nil {
 		s.shared.frame(s.config.world, f)
 	}
-	s.public.Frame(f, s.world.View())
 }
 
 func (s *server) snapshots(ctx context.Context) {
