@@ -110,6 +110,8 @@ audit.read                      . . . y . . . y . . .
 policy.read                     . y y y y y y y . . .
 audience.preview                . . . y . . . y . . .
 dispatch                        . . y y . . . y . . .
+incident.share                  . . . y y . . y . . .
+worlds.read                     . y y y y y y y . y .
 unit.status                     . . y y . o . y . . .
 alarm.ack                       . . y y y . . y . . y
 alarm.raise                     . . y y . y . y . . y

@@ -63,7 +63,7 @@ describe("the catalogues", () => {
     const used = new Set([...code.matchAll(/\bm\.(\w+)/g)].map((m) => m[1]!));
     for (const key of used) expect(catalogues.en, `m.${key}`).toHaveProperty([key]);
     // Made from codes at run time.
-    const made = ["state_", "problem_", "role_", "kind_", "action_", "did_", "scope_", "audience_help_", "alarm_", "reason_", "basis_", "source_", "cover_of_", "incident_name", "incident_priority", "incident_description"];
+    const made = ["state_", "problem_", "role_", "kind_", "action_", "did_", "scope_", "audience_help_", "alarm_", "reason_", "basis_", "source_", "cover_of_", "brief_settled_", "brief_public_", "brief_never_", "brief_precision_", "brief_confirmed", "brief_reported", "brief_estimated", "incident_name", "incident_priority", "incident_description"];
     const idle = Object.keys(catalogues.en).filter((key) => !used.has(key) && !made.some((prefix) => key.startsWith(prefix)));
     expect(idle).toEqual([]);
   });
