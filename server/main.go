@@ -44,7 +44,7 @@ var commands = append([]command{
 	{"token revoke", "ID --data DIR [--why TEXT]", tokenRevoke},
 	{"token release", "ID --data DIR", tokenRelease},
 	{"history", "--data DIR (--days N | --for DURATION) [--preset ir|cn|us] [--city DIR] [--from T] [--seed S] [--units N] [--every DURATION] [--bad-night T]", writeHistory},
-	{"token", "--data DIR --role ROLE --name NAME [--moves 'E*,M7'] [--creates] [--feed NAME] [--agency A,B] [--shelter KEY,…] [--per-second N] [--expires DURATION]", token},
+	{"token", "--data DIR --role ROLE --name NAME [--moves 'E*,M7'] [--creates] [--feed NAME] [--agency A,B] [--shelter KEY,…] [--worlds A,B] [--per-second N] [--expires DURATION]", token},
 	{"export", "--data DIR --from T --to T [--format frames|geojson|csv|gpx]", export},
 	{"check", "--data DIR", check},
 	{"audit key", "--data DIR", auditKey},
