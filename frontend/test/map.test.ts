@@ -450,7 +450,7 @@ describe("three hundred incidents", () => {
         const drawn = signs.filter((s) => folded.has(s.id));
         for (const a of drawn) {
           for (const b of drawn) {
-            if (a.id < b.id) expect((Math.hypot(a.x - b.x, a.y - b.y) * pixels) / scale).toBeGreaterThanOrEqual((0.72 * (a.size + b.size)) / 2 - 1e-6);
+            if (a.id < b.id) expect((Math.hypot(a.x - b.x, a.y - b.y) * pixels) / scale).toBeGreaterThanOrEqual((a.size + b.size) / 2 - 1e-6);
           }
         }
       }

@@ -152,8 +152,8 @@ function countByCell(
 /** An incident that is to be drawn. Sizes in pixels at scale 1. */
 export type Sign = Readonly<{ id: number; x: number; y: number; size: number; rank: number; /** Drawn whatever happens: selected, or new. */ keep: boolean }>;
 
-/** Two signs may cover this share of each other before the lesser one is counted by the worse one. */
-const foldShare = 0.72;
+/** Signs closer than this share of their sizes would cover each other and their numbers: the lesser one is counted by the worse one. */
+const foldShare = 1;
 
 /**
  * Which signs stand for others when a night brings three hundred incidents: the worst of a place is drawn with the number
