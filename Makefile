@@ -74,7 +74,7 @@ screens-test: node_modules/.package-lock.json
 	npm test --silent
 
 e2e: build $(CITY)/city.json
-	node --test --test-timeout=240000 frontend/e2e/*.test.mjs
+	node --test --test-timeout=600000 frontend/e2e/*.test.mjs
 
 fuzz: ## each fuzz target for 60 s (FUZZTIME moves it)
 	@deploy/fuzz.sh "$${FUZZTIME:-60s}"

@@ -15,8 +15,8 @@ const Publication geo.Kind = "publication"
 
 // The head of the public sequence: one feature, of a kind that nobody is shown.
 const (
-	headKind geo.Kind = "public"
-	headKey           = "public:head"
+	headKind = geo.Kind("public")
+	headKey  = "public:head"
 )
 
 // KeyPrefix begins the keys of publications; nothing else may have such a key.
