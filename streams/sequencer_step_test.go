@@ -134,7 +134,10 @@ func TestAStepMayBeFar(t *testing.T) {
 
 func TestAStepThatIsNotRecorded(t *testing.T) {
 	s := NewSequencer(SequencerOptions{World: geo.NewWorld(), Journal: &paper{err: ErrNotRecording}, Publish: func(*Frame) {}, Stepped: true, Now: time.Now,
-		Rules: map[string]geo.Rule{"act": func(d *geo.Draft, _ geo.Principal, _ json.RawMessage) (any, error) { d.Act(geo.Act{Name: "act"}); return nil, nil }}})
+		Rules: map[string]geo.Rule{"act": func(d *geo.Draft, _ geo.Principal, _ json.RawMessage) (any, error) {
+			d.Act(geo.Act{Name: "act"})
+			return nil, nil
+		}}})
 	if _, _, err := s.Step(t.Context(), []Command{{Name: "act"}}, nil); !errors.Is(err, ErrNotRecording) {
 		t.Errorf("got %v", err)
 	}
