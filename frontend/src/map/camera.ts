@@ -35,6 +35,10 @@ export class Camera {
     this.#home = home;
     this.#following = following;
     this.#incidents = incidents;
+    // A panel that came or went leaves another map to fit into.
+    map.on("resize", () => {
+      if (this.#following) this.#fitIncidents(0);
+    });
     for (const gesture of ["dragstart", "zoomstart", "rotatestart", "pitchstart"] as const) {
       map.on(gesture, (event) => {
         if (!("originalEvent" in event) || !event.originalEvent) return;
