@@ -1,5 +1,5 @@
 import type { Codes } from "../../ui/codes";
-import type { Standard } from "../../ui/Elapsed.svelte";
+import type { Standard } from "../../ui/elapsed";
 import { text, time, type Feature } from "../../world/feature";
 import { openedAt } from "./incidents";
 
