@@ -182,7 +182,7 @@ var operations = map[string]struct {
 }{
 	"listFeatures": {FeatureRead, ""}, "nearestUnits": {FeatureRead, geo.Unit}, "listAlarms": {FeatureRead, geo.Alarm},
 	"setUnitStatus": {UnitStatus, geo.Unit}, "assignIncident": {Dispatch, geo.Incident}, "releaseIncident": {Dispatch, geo.Incident},
-	"closeIncident": {Dispatch, geo.Incident}, "shareIncident": {Share, geo.Incident}, "listWorlds": {WorldsRead, ""}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident},
+	"closeIncident": {Dispatch, geo.Incident}, "shareIncident": {Share, geo.Incident}, "listWorlds": {WorldsRead, ""}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident}, "openPersonal": {SealedOpen, geo.Incident}, "erasePersonal": {SealedErase, geo.Incident},
 	"getRoute": {PlanAsk, ""}, "whatIf": {PlanAsk, ""}, "moveUps": {PlanAsk, ""}, "getCoverage": {CoverageRead, ""}, "coverageTile": {CoverageRead, ""},
 	"ackAlarm": {AlarmAck, ""}, "getPreset": {PresetRead, ""}, "getCity": {GroundRead, ""}, "stream": {StreamOpen, ""},
 	"putSituation": {FactSet, geo.Situation}, "deleteSituation": {FactSet, geo.Situation}, "putResponse": {ResponseSet, geo.Response},

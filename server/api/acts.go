@@ -476,13 +476,23 @@ func withoutPersonal(v any) any {
 	return v
 }
 
-// EraseCaller destroys the keys of the caller of an incident, after it is in the record
-// who did it and why.
+// EraseCaller destroys the keys of the caller of an incident.
 func (a *API) EraseCaller(c echo.Context, id Id, p EraseCallerParams) error {
-	if err := geo.CheckKey(id); err != nil {
+	return a.eraseSealed(c, id, "caller", p.Reason)
+}
+
+// ErasePersonal destroys the keys of a sealed field of an incident.
+func (a *API) ErasePersonal(c echo.Context, id Id, field PersonalField, p ErasePersonalParams) error {
+	return a.eraseSealed(c, id, field, p.Reason)
+}
+
+// eraseSealed destroys the keys of a sealed field, after it is in the record who did it
+// and why.
+func (a *API) eraseSealed(c echo.Context, id, field, reason string) error {
+	if err := errors.Join(geo.CheckKey(id), personal(field)); err != nil {
 		return err
 	}
-	why, err := because(p.Reason)
+	why, err := because(reason)
 	if err != nil {
 		return err
 	}
@@ -499,7 +509,7 @@ func (a *API) EraseCaller(c echo.Context, id Id, p EraseCallerParams) error {
 	if a.Erase == nil {
 		return problem(http.StatusNotFound, "no-history", "this server keeps no record of which anything could be erased")
 	}
-	done, err := a.Erase(c.Request().Context(), Erasure{Key: id, Field: "caller", Why: why, By: principal(c).Geo()})
+	done, err := a.Erase(c.Request().Context(), Erasure{Key: id, Field: field, Why: why, By: principal(c).Geo()})
 	if err != nil {
 		return err
 	}

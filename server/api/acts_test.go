@@ -298,3 +298,51 @@ func TestACallerIsErasedByACall(t *testing.T) {
 		t.Errorf("erased: %s %+v", a.body, asked)
 	}
 }
+
+// What is medical about somebody is sealed as a caller is, opened by those who work with
+// callers and by nobody else, and each opening is in the record.
+func TestPersonalFieldsAreOpenedOneByOne(t *testing.T) {
+	var asked []api.Erasure
+	h, boss := town(t, remembering, func(d *api.Deps) {
+		d.Erase = func(_ context.Context, e api.Erasure) (api.ErasureDone, error) {
+			asked = append(asked, e)
+			return api.ErasureDone{Keys: 1, Seq: 9}, nil
+		}
+	})
+	h.person("amini", access.Dispatcher)
+	amini := h.browser()
+	amini.signIn("amini")
+	amini.do("PUT", "/api/v1/incidents/I1", `{"geometry":{"type":"Point","coordinates":[-75.55,39.74]},"properties":{"type":"medical",
+		"patient":{"name":"Ava Canary","born":1990},"medical":"Canary allergy"}}`).want(201)
+	if a := amini.get("/api/v1/incidents/I1").want(200); strings.Contains(string(a.body), "Canary") {
+		t.Errorf("a patient stands in what is read: %s", a.body)
+	}
+	if a := amini.get("/api/v1/incidents/I1/personal/patient?reason=handover").want(200); !strings.Contains(string(a.body), "Ava Canary") {
+		t.Errorf("the patient is %s", a.body)
+	}
+	if a := amini.get("/api/v1/incidents/I1/personal/medical").want(200); string(a.body) != `"Canary allergy"` {
+		t.Errorf("what is medical is %s", a.body)
+	}
+	amini.get("/api/v1/incidents/I1/personal/caller").refused(404, "no-caller")
+	amini.get("/api/v1/incidents/I1/personal/description").refused(400, "invalid")
+	amini.do("DELETE", "/api/v1/incidents/I1/personal/patient?reason=asked", "").refused(403, "denied")
+	boss.settled()
+	boss.do("POST", "/api/v1/session/stepup", form("password", goodPassword)).want(200)
+	boss.do("DELETE", "/api/v1/incidents/I1/personal/name?reason=asked", "").refused(400, "invalid")
+	boss.do("DELETE", "/api/v1/incidents/I1/personal/medical?reason=asked", "").want(200)
+	if len(asked) != 1 || asked[0].Field != "medical" {
+		t.Errorf("erased: %+v", asked)
+	}
+	opened := 0
+	for _, a := range h.journal.acts() {
+		if a.Name == api.OpenSealedName {
+			opened++
+		}
+	}
+	if opened != 2 {
+		t.Errorf("%d openings are in the record, want 2", opened)
+	}
+	if a := boss.get("/api/v1/acts").want(200); strings.Contains(string(a.body), "Canary") {
+		t.Errorf("a patient stands in the acts: %s", a.body)
+	}
+}

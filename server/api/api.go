@@ -332,7 +332,7 @@ func (a *API) guard(r *http.Request) *Problem {
 			"a server that listens on this machine alone answers only to localhost, 127.0.0.1 and [::1]")
 	}
 	ask := r
-	if r.Method == http.MethodGet && (strings.HasPrefix(r.URL.Path, "/feeds/") || strings.HasSuffix(r.URL.Path, "/caller")) {
+	if r.Method == http.MethodGet && (strings.HasPrefix(r.URL.Path, "/feeds/") || strings.HasSuffix(r.URL.Path, "/caller") || strings.Contains(r.URL.Path, "/personal/")) {
 		// These change something although they are GETs: an image on a foreign
 		// page must not move a unit.
 		post := *r

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"rasad/geo"
+	"rasad/server/access"
 	"rasad/streams"
 )
 
@@ -167,18 +170,40 @@ func OpenSealed(d *geo.Draft, by geo.Principal, args json.RawMessage) (any, erro
 	return nil, &geo.Refusal{Class: geo.Missing, Code: "no-" + in.Name, Detail: f.Key + " has no " + in.Name}
 }
 
-// OpenCaller answers the sealed caller of an incident, after it is in the record
-// who opened it.
+// OpenCaller answers the sealed caller of an incident.
 func (a *API) OpenCaller(c echo.Context, id Id, p OpenCallerParams) error {
+	return a.openSealed(c, id, "caller", text(p.Reason))
+}
+
+// OpenPersonal answers a sealed field of an incident: its caller, its patient or what is
+// medical about it.
+func (a *API) OpenPersonal(c echo.Context, id Id, field PersonalField, p OpenPersonalParams) error {
+	return a.openSealed(c, id, field, text(p.Reason))
+}
+
+// personal refuses a field that is none of those that are sealed.
+func personal(field string) error {
+	if known := access.PersonalFields(geo.Incident); !slices.Contains(known, field) {
+		return invalid("field", "must be one of %s", strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// openSealed answers a sealed field of an incident, after it is in the record who opened
+// it.
+func (a *API) openSealed(c echo.Context, id, field, reason string) error {
+	if err := personal(field); err != nil {
+		return err
+	}
 	f, err := a.seerOf(principal(c)).lookup(a.World.View(), geo.Incident, id)
 	if err != nil {
 		return err
 	}
-	args, err := json.Marshal(map[string]string{"key": f.Key, "name": "caller", "reason": text(p.Reason)})
+	args, err := json.Marshal(map[string]string{"key": f.Key, "name": field, "reason": reason})
 	if err != nil {
 		return fmt.Errorf("write the arguments of %s: %w", OpenSealedName, err)
 	}
-	answer, err := a.propose(c, streams.Command{Name: OpenSealedName, Args: args, Why: text(p.Reason)}, nil, nil, nil)
+	answer, err := a.propose(c, streams.Command{Name: OpenSealedName, Args: args, Why: reason}, nil, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -188,10 +213,10 @@ func (a *API) OpenCaller(c echo.Context, id Id, p OpenCallerParams) error {
 	}
 	plain, err := a.Sealer.Open(box)
 	if errors.Is(err, streams.ErrErased) {
-		return problem(http.StatusGone, "erased", "the caller of "+id+" was erased: nobody can read it any more")
+		return problem(http.StatusGone, "erased", "the "+field+" of "+id+" was erased: nobody can read it any more")
 	}
 	if err != nil {
-		return fmt.Errorf("open the caller of %s: %w", id, err)
+		return fmt.Errorf("open the %s of %s: %w", field, id, err)
 	}
 	setSeq(c.Response(), answer.Seq)
 	return writeJSON(c.Response(), http.StatusOK, jsonType, plain)

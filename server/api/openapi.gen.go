@@ -3697,6 +3697,9 @@ type Kinds = []string
 // Limit defines model for Limit.
 type Limit = int
 
+// PersonalField defines model for PersonalField.
+type PersonalField = string
+
 // ReachBy defines model for ReachBy.
 type ReachBy string
 
@@ -4244,6 +4247,24 @@ type CloseIncidentParams struct {
 
 	// IdempotencyKey 1 to 128 visible ASCII characters, the same for each retry of one write
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ErasePersonalParams defines parameters for ErasePersonal.
+type ErasePersonalParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason string `form:"reason" json:"reason"`
+}
+
+// OpenPersonalParams defines parameters for OpenPersonal.
+type OpenPersonalParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
+
+	// Reason Why; it is written in the audit
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
 }
 
 // GetIncidentPublicationParams defines parameters for GetIncidentPublication.
@@ -8741,6 +8762,12 @@ type ServerInterface interface {
 	// CloseIncident Close the incident
 	// (POST /api/v1/incidents/{id}/close)
 	CloseIncident(ctx echo.Context, id Id, params CloseIncidentParams) error
+	// ErasePersonal Erase a sealed field of an incident, for ever
+	// (DELETE /api/v1/incidents/{id}/personal/{field})
+	ErasePersonal(ctx echo.Context, id Id, field PersonalField, params ErasePersonalParams) error
+	// OpenPersonal Open a sealed field of an incident
+	// (GET /api/v1/incidents/{id}/personal/{field})
+	OpenPersonal(ctx echo.Context, id Id, field PersonalField, params OpenPersonalParams) error
 	// GetIncidentPublication What is public of an incident, and what publishing it would make public
 	// (GET /api/v1/incidents/{id}/publication)
 	GetIncidentPublication(ctx echo.Context, id Id, params GetIncidentPublicationParams) error
@@ -10873,6 +10900,86 @@ func (w *ServerInterfaceWrapper) CloseIncident(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CloseIncident(ctx, id, params)
+	return err
+}
+
+// ErasePersonal converts echo context to params.
+func (w *ServerInterfaceWrapper) ErasePersonal(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "field" -------------
+	var field PersonalField
+
+	err = runtime.BindStyledParameterWithOptions("simple", "field", ctx.Param("field"), &field, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter field: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ErasePersonalParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Required query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ErasePersonal(ctx, id, field, params)
+	return err
+}
+
+// OpenPersonal converts echo context to params.
+func (w *ServerInterfaceWrapper) OpenPersonal(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "field" -------------
+	var field PersonalField
+
+	err = runtime.BindStyledParameterWithOptions("simple", "field", ctx.Param("field"), &field, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter field: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenPersonalParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OpenPersonal(ctx, id, field, params)
 	return err
 }
 
@@ -13465,6 +13572,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/v1/incidents/:id/status", wrapper.SetIncidentStatus, options.OperationMiddlewares["setIncidentStatus"]...)
 	router.DELETE(options.BaseURL+"/api/v1/incidents/:id/caller", wrapper.EraseCaller, options.OperationMiddlewares["eraseCaller"]...)
 	router.GET(options.BaseURL+"/api/v1/incidents/:id/caller", wrapper.OpenCaller, options.OperationMiddlewares["openCaller"]...)
+	router.DELETE(options.BaseURL+"/api/v1/incidents/:id/personal/:field", wrapper.ErasePersonal, options.OperationMiddlewares["erasePersonal"]...)
+	router.GET(options.BaseURL+"/api/v1/incidents/:id/personal/:field", wrapper.OpenPersonal, options.OperationMiddlewares["openPersonal"]...)
 	router.GET(options.BaseURL+"/api/v1/hazards", wrapper.ListHazards, options.OperationMiddlewares["listHazards"]...)
 	router.POST(options.BaseURL+"/api/v1/hazards", wrapper.CreateHazard, options.OperationMiddlewares["createHazard"]...)
 	router.DELETE(options.BaseURL+"/api/v1/hazards/:id", wrapper.DeleteHazard, options.OperationMiddlewares["deleteHazard"]...)

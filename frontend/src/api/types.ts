@@ -307,6 +307,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/personal/{field}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a sealed field of an incident
+         * @description Who opened it and when is recorded before it is answered. 410 `erased` when its key was destroyed.
+         */
+        get: operations["openPersonal"];
+        put?: never;
+        post?: never;
+        /**
+         * Erase a sealed field of an incident, for ever
+         * @description Destroys every key under which the field was ever sealed: now and in the past, in journal, archive, backups and replay nobody can read it any more, and the record still verifies.
+         *     Who did it and why is recorded first. Dangerous: 403 `step-up`. 404 `no-FIELD`: there never was one.
+         */
+        delete: operations["erasePersonal"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hazards": {
         parameters: {
             query?: never;
@@ -3719,6 +3744,8 @@ export interface components {
     parameters: {
         /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
         World: string;
+        /** @description caller, patient or medical */
+        PersonalField: string;
         /** @description The caller's own key, one namespace for all kinds of a world */
         Id: string;
         /** @description One or more kinds, separated by commas */
@@ -4748,6 +4775,81 @@ export interface operations {
             path: {
                 /** @description The caller's own key, one namespace for all kinds of a world */
                 id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erased */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    openPersonal: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+                /** @description caller, patient or medical */
+                field: components["parameters"]["PersonalField"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The field as it was written, never to be stored by whoever reads it */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
+            410: components["responses"]["Gone"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Unknown"];
+        };
+    };
+    erasePersonal: {
+        parameters: {
+            query: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+                /** @description Why; it is written in the audit */
+                reason: string;
+            };
+            header?: never;
+            path: {
+                /** @description The caller's own key, one namespace for all kinds of a world */
+                id: components["parameters"]["Id"];
+                /** @description caller, patient or medical */
+                field: components["parameters"]["PersonalField"];
             };
             cookie?: never;
         };
