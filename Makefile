@@ -64,11 +64,11 @@ test: deps build $(CITY)/city.json unit screens-test e2e ## everything that must
 
 # Laws over thousands of seeds and ways over whole cities, in one goroutine: the race detector would find nothing
 # in them and make them ten times as long.
-ALONE := ^(TestMergeIsApplyAfterApply|TestDraftKeepsItsLaws|TestViewsEqualThePlainWorld|TestShapesTouchBoxesAsTheirPointsDo|TestDatumRoundTrip|TestARowThatIsWrongIsRefusedByName|TestCitiesEqualDijkstra|TestWithEqualsFresh|TestTheRhythmOfAMonth|TestTheBadNight|TestTheSameSeedTellsTheSameStory|TestUnitsDrive)$$
+ALONE := ^(TestMergeIsApplyAfterApply|TestDraftKeepsItsLaws|TestViewsEqualThePlainWorld|TestShapesTouchBoxesAsTheirPointsDo|TestDatumRoundTrip|TestARowThatIsWrongIsRefusedByName|TestCitiesEqualDijkstra|TestWithEqualsFresh|TestTheRhythmOfAMonth|TestTheBadNight|TestTheSameSeedTellsTheSameStory|TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic)$$
 
 unit:
 	$(GO) test -race -timeout 10m -skip '$(ALONE)' ./...
-	$(GO) test -timeout 10m -run '$(ALONE)' ./geo ./geo/roads ./fixtures ./fixtures/history
+	$(GO) test -timeout 10m -run '$(ALONE)' ./geo ./geo/roads ./fixtures ./fixtures/history ./server
 
 screens-test: node_modules/.package-lock.json
 	npm test --silent

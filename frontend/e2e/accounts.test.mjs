@@ -256,6 +256,11 @@ test('axe finds nothing serious on any of these pages, in three languages', asyn
     [signed.page, '/admin/audiences/brief', 'preview-kind'],
     [signed.page, '/admin/policy', 'policy-search'],
     [signed.page, '/admin/acts', 'act-row'],
+    [signed.page, '/', 'who'],
+    [signed.page, '/wall', 'state-word'],
+    [signed.page, '/console', 'state-word'],
+    [signed.page, '/layouts', 'layout-new'],
+    [nobody.page, '/gallery', 'state-word'],
   ];
   const found = [];
   for (const [lang, theme] of [['en', 'night'], ['fa', 'day'], ['zh', 'night']]) {
