@@ -51,6 +51,7 @@ type config struct {
 	Journal journalConfig          `yaml:"journal"`
 
 	world, title string // of the one that is opened
+	exercise     bool
 }
 
 // feedConfig is what a city declares about a feed.

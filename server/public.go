@@ -101,7 +101,7 @@ func (p publicPages) Look(v *geo.View, now geo.Millis, args json.RawMessage) (an
 
 // openPublic makes the public world of the record.
 func (s *server) openPublic(epoch string, simulated bool, metrics prometheus.Registerer) {
-	s.public = publish.Open(s.world.View(), publish.WorldOptions{Name: s.config.world, Record: epoch, Simulated: simulated, Log: s.log, Metrics: metrics})
+	s.public = publish.Open(s.world.View(), publish.WorldOptions{Name: s.config.world, Record: epoch, Exercise: s.config.exercise, Simulated: simulated, Log: s.log, Metrics: metrics})
 }
 
 // followPublic keeps the public world up to date until ctx ends.

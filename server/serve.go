@@ -75,6 +75,7 @@ type server struct {
 	sealer   *streams.Sealer
 	gate     *access.Gate
 	shut     func() // lets go of the register
+	signIn   *access.OIDC
 	setup    string // the one-time link, while there is no account
 	world    *geo.World
 	seq      *streams.Sequencer
@@ -222,7 +223,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	}
 	simulated := c.Demo || anySimulated(world.View())
 	s.pretend.Store(simulated)
-	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: c.world, Epoch: recovery.Epoch, Build: build, Metrics: metrics})
+	s.hub = api.NewAudiences(world, preset, streams.HubOptions{World: c.world, Epoch: recovery.Epoch, Build: build, Exercise: c.exercise, Metrics: metrics})
 	s.openPublic(recovery.Epoch, simulated, metrics)
 	policy, publishing := policyOf(preset), publishPolicyOf(preset)
 	s.policy = policy
@@ -244,12 +245,13 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 		s.monitor.Declare(name, time.Duration(f.Interval), f.Datum)
 	}
 	by := s.openWays(preset, metrics)
-	signIn, err := c.OIDC.open(s.gate, sealer.Digest([]byte("oidc")))
-	if err != nil {
+	if home != nil {
+		s.signIn = home.signIn // a provider sends everybody back to one address
+	} else if s.signIn, err = c.OIDC.open(s.gate, sealer.Digest([]byte("oidc"))); err != nil {
 		return nil, err
 	}
 	s.api, err = api.New(api.Deps{
-		Name: c.world, Title: c.title, OIDC: signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
+		Name: c.world, Title: c.title, OIDC: s.signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
@@ -262,7 +264,9 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	}
 	s.undo = undo
 	go s.drainAlarms(ctx, alarms)
-	go s.recordEvents(ctx, events)
+	if home == nil {
+		go s.recordEvents(ctx, events)
+	}
 	return s, nil
 }
 
@@ -404,7 +408,7 @@ func (s *server) beat(ctx context.Context) {
 	defer t.Stop()
 	for {
 		st := s.seq.Status()
-		status := streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load(), Exercise: soak.exercise}
+		status := streams.Status{Tick: st.Tick, Recording: st.Recording, Simulated: s.pretend.Load(), Exercise: soak.exercise || s.config.exercise}
 		s.hub.Tick(status)
 		s.public.Hub().Tick(status)
 		select {

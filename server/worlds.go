@@ -24,6 +24,8 @@ type worldConfig struct {
 	City   string `yaml:"city"`
 	Preset string `yaml:"preset"` // empty: that of the home world
 	Demo   bool   `yaml:"demo"`
+	// Exercise: what happens in it is practice, and every screen says so.
+	Exercise bool `yaml:"exercise"`
 }
 
 // openOthers opens the worlds beside the home world.
@@ -31,7 +33,7 @@ func (s *server) openOthers(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(s.config.Worlds)) {
 		w := s.config.Worlds[name]
 		c := s.config
-		c.world, c.title, c.City, c.Demo, c.Worlds = name, w.Title, w.City, w.Demo, nil
+		c.world, c.title, c.exercise, c.City, c.Demo, c.Worlds = name, w.Title, w.Exercise, w.City, w.Demo, nil
 		c.Data = filepath.Join(s.config.Data, "worlds", name)
 		if w.Preset != "" {
 			c.Preset = w.Preset

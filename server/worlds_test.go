@@ -48,7 +48,7 @@ const (
 // the border is shared with one of them and not with the other.
 func TestWorldsOfOneInstallation(t *testing.T) {
 	data := t.TempDir()
-	file := writeFile(t, "worlds:\n  dover: {title: Dover}\n  isfahan: {preset: ir}\n")
+	file := writeFile(t, "worlds:\n  dover: {title: Dover}\n  isfahan: {preset: ir, exercise: true}\n")
 	home := tokenOf(t, data, "--role", "dispatcher")
 	dover := tokenOf(t, data, "--role", "dispatcher", "--worlds", "dover")
 	viewer := tokenOf(t, data, "--role", "viewer", "--worlds", "*")
@@ -127,6 +127,22 @@ func TestWorldsOfOneInstallation(t *testing.T) {
 		t.Errorf("the first frame is of the world %q, %v", f.World, err)
 	}
 	c.Close()
+
+	// An exercise says so in its first frame, and its public world too.
+	for _, audience := range []string{"ops", "brief", "public"} {
+		c, _, err := dial.Dial("ws"+strings.TrimPrefix(r.base, "http")+"/api/v1/stream?world=isfahan&audience="+audience, http.Header{"Authorization": {"Bearer " + all}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f struct{ Exercise bool }
+		if err := c.ReadJSON(&f); err != nil || !f.Exercise {
+			t.Errorf("the first frame for %s does not say that it is an exercise: %v", audience, err)
+		}
+		c.Close()
+	}
+	if open := r.call("GET", "/public/v1/snapshot.json?world=isfahan", "", 200); open["exercise"] != true {
+		t.Errorf("the public snapshot of an exercise is %v", open)
+	}
 
 	// What stops in between is made good at the next start.
 	r.call("POST", "/api/v1/incidents/F1/share", `{"worlds":["dover","isfahan"]}`, 200)
