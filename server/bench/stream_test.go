@@ -62,18 +62,10 @@ func drive(tb testing.TB, s *server, units int, per time.Duration, stop <-chan s
 	return sent, failed, wg.Wait
 }
 
-// TestFeedToSocket: 5,000 units at 1 Hz, 200 sockets, the generator on the same
-// machine. The time is from the moment before the phone writes its request to the
-// moment after a socket has read the frame.
-func TestFeedToSocket(t *testing.T) {
-	const units, sockets, readers = 5000, 200, 10
-	dir := t.TempDir()
-	seed(t, dir, units, nil)
-	s := start(t, dir)
-	var mu sync.Mutex
-	var took []time.Duration
-	var moves, bytes, frames atomic.Int64
-	var measuring atomic.Bool
+// screens opens sockets. While it is measured, the first readers among them show each
+// frame that is no keyframe, with its bytes and the moment after it was read.
+func screens(t *testing.T, s *server, sockets, readers int, measuring *atomic.Bool, see func(b []byte, f *streams.Frame, now geo.Millis)) {
+	t.Helper()
 	for i := range sockets {
 		c, err := s.dial("")
 		if err != nil {
@@ -94,20 +86,45 @@ func TestFeedToSocket(t *testing.T) {
 				if err != nil {
 					panic(err)
 				}
-				if f.Base == 0 || len(f.Move) == 0 {
-					continue
+				if f.Base != 0 {
+					see(b, f, now)
 				}
-				frames.Add(1)
-				moves.Add(int64(len(f.Move)))
-				bytes.Add(int64(len(b)))
-				mu.Lock()
-				for _, m := range f.Move {
-					took = append(took, time.Duration(now-m.Fix.Time)*time.Millisecond)
-				}
-				mu.Unlock()
 			}
 		}()
 	}
+}
+
+// ages are those of the fixes in a frame.
+func ages(f *streams.Frame, now geo.Millis) (out []time.Duration) {
+	for _, m := range f.Move {
+		out = append(out, time.Duration(now-m.Fix.Time)*time.Millisecond)
+	}
+	return out
+}
+
+// TestFeedToSocket: 5,000 units at 1 Hz, 200 sockets, the generator on the same
+// machine. The time is from the moment before the phone writes its request to the
+// moment after a socket has read the frame.
+func TestFeedToSocket(t *testing.T) {
+	const units, sockets, readers = 5000, 200, 10
+	dir := t.TempDir()
+	seed(t, dir, units, nil)
+	s := start(t, dir)
+	var mu sync.Mutex
+	var took []time.Duration
+	var moves, bytes, frames atomic.Int64
+	var measuring atomic.Bool
+	screens(t, s, sockets, readers, &measuring, func(b []byte, f *streams.Frame, now geo.Millis) {
+		if len(f.Move) == 0 {
+			return
+		}
+		frames.Add(1)
+		moves.Add(int64(len(f.Move)))
+		bytes.Add(int64(len(b)))
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, ages(f, now)...)
+	})
 	stop := make(chan struct{})
 	sent, failed, wait := drive(t, s, units, time.Second, stop)
 	time.Sleep(8 * time.Second) // units settle where the generator has them

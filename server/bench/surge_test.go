@@ -73,37 +73,11 @@ func TestSurge(t *testing.T) {
 	var mu sync.Mutex
 	var took []time.Duration
 	var measuring atomic.Bool
-	for i := range sockets {
-		c, err := s.dial("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		go func() {
-			for {
-				_, b, err := c.ReadMessage()
-				if err != nil {
-					return
-				}
-				now := geo.Millis(time.Now().UnixMilli())
-				if i >= readers || !measuring.Load() {
-					continue
-				}
-				f, err := streams.ParseFrame(b)
-				if err != nil {
-					panic(err)
-				}
-				if f.Base == 0 {
-					continue
-				}
-				mu.Lock()
-				for _, m := range f.Move {
-					took = append(took, time.Duration(now-m.Fix.Time)*time.Millisecond)
-				}
-				mu.Unlock()
-			}
-		}()
-	}
+	screens(t, s, sockets, readers, &measuring, func(_ []byte, f *streams.Frame, now geo.Millis) {
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, ages(f, now)...)
+	})
 	stop := make(chan struct{})
 	_, _, wait := drive(t, s, units, time.Second, stop)
 	defer wait()
