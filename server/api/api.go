@@ -215,7 +215,7 @@ func New(d Deps) (*API, error) {
 	case d.World == nil, d.Sequencer == nil, d.Audiences == nil, d.Gate == nil, d.Sealer == nil, d.Preset == nil, d.Log == nil, d.Metrics == nil:
 		return nil, errors.New("api: World, Sequencer, Audiences, Gate, Sealer, Preset, Log and Metrics must be given")
 	}
-	s, err := loadSpec(openapiYAML)
+	s, err := contract()
 	if err != nil {
 		return nil, err
 	}

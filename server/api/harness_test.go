@@ -192,11 +192,14 @@ var document = sync.OnceValues(func() (*openapi3.T, routers.Router) {
 	return doc, r
 })
 
+// presetUS is read once; no test changes it.
+var presetUS = sync.OnceValues(func() (*fixtures.Preset, error) { return fixtures.Load("us") })
+
 func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	t.Helper()
 	h := &house{t: t, world: geo.NewWorld(), journal: &memory{}, metrics: prometheus.NewRegistry(), logs: &bytes.Buffer{}}
 	_, h.router = document()
-	preset, err := fixtures.Load("us")
+	preset, err := presetUS()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -60,6 +61,9 @@ type operation struct {
 	Parameters []param
 	Open       bool `yaml:"x-open-query"`
 }
+
+// contract is what openapi.yaml says, read once: each world has a door of its own.
+var contract = sync.OnceValues(func() (*spec, error) { return loadSpec(openapiYAML) })
 
 // loadSpec reads openapi.yaml. It returns an error when a parameter refers to
 // nothing, so a document that does not hold together never serves.
