@@ -184,7 +184,7 @@ var operations = map[string]struct {
 	"setUnitStatus": {UnitStatus, geo.Unit}, "assignIncident": {Dispatch, geo.Incident}, "releaseIncident": {Dispatch, geo.Incident},
 	"closeIncident": {Dispatch, geo.Incident}, "shareIncident": {Share, geo.Incident}, "listWorlds": {WorldsRead, ""}, "setIncidentStatus": {Dispatch, geo.Incident}, "openCaller": {SealedOpen, geo.Incident}, "openPersonal": {SealedOpen, geo.Incident}, "erasePersonal": {SealedErase, geo.Incident},
 	"getRoute": {PlanAsk, ""}, "whatIf": {PlanAsk, ""}, "moveUps": {PlanAsk, ""}, "getCoverage": {CoverageRead, ""}, "coverageTile": {CoverageRead, ""},
-	"ackAlarm": {AlarmAck, ""}, "getPreset": {PresetRead, ""}, "getCity": {GroundRead, ""}, "stream": {StreamOpen, ""},
+	"ackAlarm": {AlarmAck, ""}, "getPreset": {PresetRead, ""}, "getCity": {GroundRead, ""}, "stream": {StreamOpen, ""}, "getRecord": {ReplayOpen, ""},
 	"putSituation": {FactSet, geo.Situation}, "deleteSituation": {FactSet, geo.Situation}, "putResponse": {ResponseSet, geo.Response},
 	"deleteResponse": {ResponseSet, geo.Response}, "putFigure": {FactSet, geo.Figure}, "deleteFigure": {FactSet, geo.Figure},
 	"putDecision": {FactSet, geo.Decision}, "deleteDecision": {FactSet, geo.Decision}, "putLayout": {LayoutSet, geo.Layout},

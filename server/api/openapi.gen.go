@@ -2894,6 +2894,15 @@ type Ready struct {
 	Seq   int64  `json:"seq"`
 }
 
+// Record defines model for Record.
+type Record struct {
+	// First Of the oldest keyframe that is kept
+	First time.Time `json:"first"`
+
+	// Last Of the newest frame
+	Last time.Time `json:"last"`
+}
+
 // ReleaseInput defines model for ReleaseInput.
 type ReleaseInput struct {
 	// Next The status of each unit afterwards
@@ -4378,6 +4387,12 @@ type GetPresetParams struct {
 
 	// IfNoneMatch An ETag that the caller has; * on a put: only create
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetRecordParams defines parameters for GetRecord.
+type GetRecordParams struct {
+	// World A world of the installation; one that is not there, or that the caller may not enter, is 404
+	World *World `form:"world,omitempty" json:"world,omitempty"`
 }
 
 // DeleteResponseParams defines parameters for DeleteResponse.
@@ -8810,6 +8825,9 @@ type ServerInterface interface {
 	// GetPreset Codes, labels, scales and colours of the country or city
 	// (GET /api/v1/preset)
 	GetPreset(ctx echo.Context, params GetPresetParams) error
+	// GetRecord From when to when the past can be played
+	// (GET /api/v1/record)
+	GetRecord(ctx echo.Context, params GetRecordParams) error
 	// UseReset Set a new password by a one-time link
 	// (POST /api/v1/reset)
 	UseReset(ctx echo.Context) error
@@ -11462,6 +11480,24 @@ func (w *ServerInterfaceWrapper) GetPreset(ctx echo.Context) error {
 	return err
 }
 
+// GetRecord converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRecord(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRecordParams
+	// ------------- Optional query parameter "world" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "world", ctx.QueryParams(), &params.World, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter world: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRecord(ctx, params)
+	return err
+}
+
 // UseReset converts echo context to params.
 func (w *ServerInterfaceWrapper) UseReset(ctx echo.Context) error {
 	var err error
@@ -13650,6 +13686,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
 	router.GET(options.BaseURL+"/api/v1/audiences", wrapper.ListAudiences, options.OperationMiddlewares["listAudiences"]...)
 	router.GET(options.BaseURL+"/api/v1/acts", wrapper.ListActs, options.OperationMiddlewares["listActs"]...)
+	router.GET(options.BaseURL+"/api/v1/record", wrapper.GetRecord, options.OperationMiddlewares["getRecord"]...)
 	router.DELETE(options.BaseURL+"/api/v1/situation", wrapper.DeleteSituation, options.OperationMiddlewares["deleteSituation"]...)
 	router.PUT(options.BaseURL+"/api/v1/situation", wrapper.PutSituation, options.OperationMiddlewares["putSituation"]...)
 	router.DELETE(options.BaseURL+"/api/v1/response", wrapper.DeleteResponse, options.OperationMiddlewares["deleteResponse"]...)

@@ -122,7 +122,7 @@ func admit(p access.Principal, op *call) error {
 
 // decidedLater are the actions that are about something that the call names.
 var decidedLater = []access.Action{access.FeatureRead, access.FeatureCreate, access.FeaturePut, access.FeaturePatch, access.FeatureDelete,
-	access.SealedOpen, access.SealedErase, access.Dispatch, access.UnitStatus, access.FixReport}
+	access.SealedOpen, access.SealedErase, access.Dispatch, access.UnitStatus, access.FixReport, access.ReplayOpen}
 
 // may decides whether the caller may do something; the error is a problem.
 func (a *API) may(c echo.Context, action access.Action, t access.Target) error {

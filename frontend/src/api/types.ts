@@ -1428,6 +1428,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * From when to when the past can be played
+         * @description Every second between the two can be shown by the stream (`at`), equal to what was live then. It is of the whole record; what is seen of it is the caller's audience.
+         */
+        get: operations["getRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/situation": {
         parameters: {
             query?: never;
@@ -3274,6 +3294,18 @@ export interface components {
              * @description The call looked at everything that is newer than this, as far as it was asked for
              */
             searched_to: string;
+        };
+        Record: {
+            /**
+             * Format: date-time
+             * @description Of the oldest keyframe that is kept
+             */
+            first: string;
+            /**
+             * Format: date-time
+             * @description Of the newest frame
+             */
+            last: string;
         };
         Erased: {
             /** @description How many keys were destroyed; 0 when all were before */
@@ -7708,6 +7740,33 @@ export interface operations {
             403: components["responses"]["Denied"];
             404: components["responses"]["Missing"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    getRecord: {
+        parameters: {
+            query?: {
+                /** @description A world of the installation; one that is not there, or that the caller may not enter, is 404 */
+                world?: components["parameters"]["World"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The two ends */
+            200: {
+                headers: {
+                    "Rasad-Seq": components["headers"]["Rasad-Seq"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            401: components["responses"]["SignIn"];
+            403: components["responses"]["Denied"];
+            404: components["responses"]["Missing"];
         };
     };
     putSituation: {
