@@ -242,6 +242,36 @@ test("a replay goes on where it was", () => {
   expect(last().from).toBeNull();
 });
 
+describe("a replay", () => {
+  const open = () => {
+    link.handle({ type: "open", url: "ws://rasad.test/api/v1/stream?at=2026-01-01T00:00:00Z&speed=4", replay: true });
+    last().open();
+  };
+  const shown = (seq: number, tick: string): TestFrame => ({ ...keyframe(seq), time: Date.parse(tick) - 5000, status: { mode: "replay", tick: Date.parse(tick) } });
+
+  test("that lost a frame asks for its moment again, never for the present", () => {
+    open();
+    link.handle({ type: "keyframe" });
+    expect(last().sent.at(-1)).toEqual({ seek: "2026-01-01T00:00:00Z" });
+    last().receive(shown(7, "2026-01-01T10:00:00Z"));
+    link.handle({ type: "keyframe" });
+    expect(last().sent.at(-1)).toEqual({ seek: "2026-01-01T10:00:00.000Z" });
+  });
+
+  test("that was sent elsewhere goes there, though a frame of before was under way when the link fell", () => {
+    open();
+    last().receive(shown(7, "2026-01-01T10:00:00Z"));
+    link.handle({ type: "send", message: { seek: "2026-01-01T08:00:00.000Z", speed: 0 } });
+    last().receive({ ...heartbeat(7), time: Date.parse("2026-01-01T10:00:01Z"), status: { mode: "replay", tick: Date.parse("2026-01-01T10:00:01Z") } });
+    last().fall();
+    vi.advanceTimersByTime(1000);
+    const url = new URL(last().url);
+    expect(url.searchParams.get("at")).toBe("2026-01-01T08:00:00.000Z");
+    expect(url.searchParams.get("speed")).toBe("0");
+    expect(last().from).toBeNull();
+  });
+});
+
 describe("a machine that wakes", () => {
   const seconds = (n: number) => vi.advanceTimersByTime(n * 1000);
 

@@ -42,11 +42,30 @@ describe("a screen says", () => {
       word: "NOT_LIVE",
       state: "not-live",
     },
+    "REPLAY while a jump is under way: the picture says its own moment": {
+      evidence: { status: { ...status, mode: "replay" }, synced: false, seeking: true },
+      word: "REPLAY",
+      state: "replay",
+    },
+    "NOT LIVE in a replay whose hash is not that of the record": {
+      evidence: { status: { ...status, mode: "replay" }, synced: false },
+      word: "NOT_LIVE",
+      state: "not-live",
+    },
     "LIVE when the clocks disagree a little": { evidence: { tick: 100_200 }, word: "LIVE", state: "live" },
   };
   for (const [name, { evidence, word, state }] of Object.entries(cases)) {
     test(name, () => expect(judge({ ...fresh, ...evidence })).toMatchObject({ word, state }));
   }
+
+  test("that a replay is of its own moment, has no age, and is proven or not", () => {
+    const replay: Evidence = { ...fresh, status: { ...status, mode: "replay", speed: 4 }, time: 50_000, tick: 58_500 };
+    expect(judge(replay)).toMatchObject({ at: 58_500, age: Infinity, speed: 4, unproven: false });
+    expect(judge({ ...replay, tick: 40_000 })).toMatchObject({ at: 50_000 });
+    expect(judge({ ...replay, synced: false })).toMatchObject({ word: "NOT_LIVE", unproven: true });
+    expect(judge({ ...replay, synced: false, link: "waiting" })).toMatchObject({ word: "NOT_LIVE", unproven: false });
+    expect(judge({ ...fresh, synced: false })).toMatchObject({ unproven: false });
+  });
 
   test("what stands beside the word", () => {
     const got = judge({ ...fresh, status: { ...status, recording: false, exercise: true, simulated: true } });

@@ -56,8 +56,10 @@ export class Link {
   #socket: Socket | null = null;
   #resume = "";
   #epoch = "";
-  /** Where a replay stands. */
+  /** Where a replay stands, or was sent to. */
   #at = "";
+  /** A replay was sent elsewhere, and has not answered: what still comes is of where it was. */
+  #sought = false;
   #attempts = 0;
   #unapplied = 0;
   /** Waiting for the page to catch up. */
@@ -84,6 +86,8 @@ export class Link {
       case "open":
         this.#url = request.url;
         this.#replay = request.replay;
+        this.#at = new URL(request.url).searchParams.get("at") ?? "";
+        this.#sought = false;
         this.#resume = "";
         this.#open();
         return;
@@ -99,7 +103,10 @@ export class Link {
         return;
       case "send":
         this.#said = { ...this.#said, ...request.message };
-        if (request.message.seek) this.#at = request.message.seek;
+        if (request.message.seek) {
+          this.#at = request.message.seek;
+          this.#sought = true;
+        }
         this.#send(request.message);
         return;
       case "wake":
@@ -162,8 +169,10 @@ export class Link {
     }
     this.#attempts = 0;
     if (frame.base === 0) clearTimeout(this.#keyframe);
-    if (this.#replay) this.#at = new Date(frame.time).toISOString();
-    else if (frame.epoch) this.#epoch = frame.epoch;
+    if (frame.base === 0) this.#sought = false;
+    // The tick of a replay is the moment that it shows; its frames may lie long before it.
+    if (this.#replay && !this.#sought) this.#at = new Date(Math.max(frame.time, frame.status?.tick ?? 0)).toISOString();
+    if (!this.#replay && frame.epoch) this.#epoch = frame.epoch;
     if (!this.#replay) this.#resume = `${this.#epoch}:${frame.seq}` + (frame.live ? `:${frame.live}` : "");
     const echo = frame.status?.echo ?? 0;
     const sent = this.#asked.get(echo) ?? null;
@@ -181,7 +190,9 @@ export class Link {
   #askKeyframe(): void {
     this.#resume = "";
     clearTimeout(this.#keyframe);
-    if (!this.#send({ from: "" })) return; // the next connection begins with one
+    // "From" is of the present: a replay that asked so would be shown the live world.
+    const asked = this.#replay ? this.#send({ seek: this.#at }) : this.#send({ from: "" });
+    if (!asked) return; // the next connection begins with one
     this.#keyframe = setTimeout(() => this.#lost(0, ""), keyframeMs);
   }
 

@@ -25,6 +25,8 @@ export type Liveness = Readonly<{
   speed: number;
   /** The moment that the picture shows, Unix ms; NaN when there is none. */
   at: number;
+  /** A replay whose world is not the one of the record: its hash differs. It is never shown as REPLAY. */
+  unproven: boolean;
   link: LinkState;
 }>;
 
@@ -32,7 +34,7 @@ export type Liveness = Readonly<{
 export type Evidence = Readonly<{
   /** The server's clock now, Unix ms; NaN while it is not known. */
   now: number;
-  /** The newest tick heard of, Unix ms; 0 none. */
+  /** The newest tick heard of, Unix ms; 0 none. Of a replay: the moment that it has come to. */
   tick: number;
   /** Time of the last frame applied, Unix ms. */
   time: number;
@@ -41,6 +43,8 @@ export type Evidence = Readonly<{
   status: Status | null;
   silent: readonly SilentFeed[];
   link: LinkState;
+  /** A jump of a replay is under way: the picture is that of before it, and says so by its moment. */
+  seeking?: boolean;
 }>;
 
 /**
@@ -57,9 +61,15 @@ export function judge(e: Evidence): Liveness {
     simulated: e.status?.simulated ?? false,
     speed: e.status?.mode === "replay" ? e.status.speed : 1,
     at: e.time > 0 ? e.time : NaN,
+    unproven: false,
     link: e.link,
   };
-  if (e.status?.mode === "replay" && e.synced && e.link === "open") return { ...common, state: "replay", word: "REPLAY" };
+  if (e.status?.mode === "replay") {
+    const at = e.time > 0 ? Math.max(e.time, e.tick) : NaN;
+    const past = { ...common, age: Infinity, at }; // the past has no age
+    if (e.link === "open" && (e.synced || e.seeking)) return { ...past, state: "replay", word: "REPLAY" };
+    return { ...past, state: "not-live", word: "NOT_LIVE", unproven: e.link === "open" && e.time > 0 };
+  }
   if (!e.synced || age > delayedMaxS) return { ...common, state: "not-live", word: "NOT_LIVE" };
   if (age > liveMaxS) return { ...common, state: "delayed", word: "DELAYED" };
   return { ...common, state: "live", word: e.silent.length > 0 ? "PARTIAL" : "LIVE" };

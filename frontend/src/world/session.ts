@@ -59,6 +59,10 @@ export type Session = Readonly<{
   build(): string;
   /** Replay only: jump to a moment (Unix ms). The world begins again with a keyframe. */
   seek(at: number, speed: number): void;
+  /** Replay only: goes on at this speed from where it is; 0 holds it there. */
+  setSpeed(speed: number): void;
+  /** Replay only: a jump is under way, and the picture is still that of before it. */
+  seeking(): boolean;
   setEvery(every: Every): void;
   setArea(area: string): void;
   /** The machine woke or its network came back: does not wait for timers to find out that a link is dead. */
@@ -82,6 +86,7 @@ export function openSession(options: SessionOptions = {}): Session {
   let silent: readonly SilentFeed[] = [];
   let pulse = monotonic();
   let said: Upward = {};
+  let seeking = false;
   const counts = {
     frames: 0,
     bytes: 0,
@@ -129,6 +134,14 @@ export function openSession(options: SessionOptions = {}): Session {
     counts.bytes += bytes;
     counts.moves += frame.moves.id.length;
     const before = status;
+    // Nothing of the present is ever drawn as the past, whatever the server thinks that we asked for.
+    if (options.at !== undefined && frame.status?.mode === "live") {
+      world.synced = false;
+      ask({ type: "applied", count: 1 });
+      askKeyframe();
+      return;
+    }
+    if (frame.base === 0) seeking = false;
     if (frame.status) {
       status = frame.status;
       if (status.clock > 0) clock.sample(status.clock, received, sent);
@@ -184,6 +197,8 @@ export function openSession(options: SessionOptions = {}): Session {
     worker.terminate();
     counts.restarts++;
     link = "waiting";
+    // A replay goes on where it was, not where it was sent to last.
+    if (options.at !== undefined && !seeking && tick > 0) said = { ...said, seek: new Date(tick).toISOString() };
     changed();
     start();
   }, 1000);
@@ -206,7 +221,7 @@ export function openSession(options: SessionOptions = {}): Session {
     liveness() {
       clock.slept(monotonic(), Date.now());
       const now = clock.at(monotonic());
-      return judge({ now, tick, time: world.time, synced: world.synced, status, silent, link });
+      return judge({ now, tick, time: world.time, synced: world.synced, status, silent, link, seeking });
     },
     onState(listener) {
       listeners.add(listener);
@@ -216,9 +231,13 @@ export function openSession(options: SessionOptions = {}): Session {
     build: () => status?.build ?? "",
     seek(at, speed) {
       world.synced = false; // frames of before the jump are not to be shown
+      seeking = true;
       askedAt = monotonic();
       say({ seek: new Date(at).toISOString(), speed });
+      changed();
     },
+    setSpeed: (speed) => say({ speed }),
+    seeking: () => seeking,
     setEvery: (every) => say({ every }),
     setArea: (area) => say({ area }),
     wake() {

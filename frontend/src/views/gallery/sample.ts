@@ -59,7 +59,7 @@ export function sampleFeature(kind: string, key: string, props: Readonly<Record<
 }
 
 const plain: Liveness = {
-  ...{ state: "live", word: "LIVE", age: 0.4, silent: [], recording: true, exercise: false, simulated: false, speed: 1, at: now, link: "open" },
+  ...{ state: "live", word: "LIVE", age: 0.4, silent: [], recording: true, exercise: false, simulated: false, speed: 1, at: now, unproven: false, link: "open" },
 };
 
 /** Every state that a picture can be in. */
