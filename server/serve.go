@@ -119,9 +119,13 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 	return s, nil
 }
 
+// screens are the pages that are in the binary, the same for all worlds.
+var screens = sync.OnceValues(func() (*api.Screens, error) { return api.OpenScreens(frontend.Dist()) })
+
 // open opens a world, in the order in which things depend on each other. What is of the
 // whole installation comes from its home; nil: this is it.
 func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *server, err error) {
+	go func() { _, _ = screens() }() // while the record is read
 	var undo []func()
 	defer func() {
 		if err != nil {
@@ -250,10 +254,14 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	} else if s.signIn, err = c.OIDC.open(s.gate, sealer.Digest([]byte("oidc"))); err != nil {
 		return nil, err
 	}
+	pages, err := screens()
+	if err != nil {
+		return nil, err
+	}
 	s.api, err = api.New(api.Deps{
 		Name: c.world, Title: c.title, OIDC: s.signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: s.city, Reach: by, Screens: frontend.Dist(), Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
+		City: s.city, Reach: by, Screens: pages, Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
 		Hubs: map[string]api.Hub{access.AudiencePublic: s.public.Hub()}, Public: publicPages{s.public, publishing}, PublicHost: c.Public.Host,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,

@@ -10,7 +10,7 @@
 //
 //	a, err := api.New(api.Deps{
 //		World: world, Sequencer: seq, Audiences: audiences, Gate: gate, History: journal, Sealer: sealer,
-//		Epoch: journal.Epoch(), Preset: preset, City: city, Screens: frontend.Dist(),
+//		Epoch: journal.Epoch(), Preset: preset, City: city, Screens: screens,
 //		Feeds: []api.Feed{{Name: "osmand", Path: "/feeds/osmand", Parse: …}},
 //		Ready: journal.Probe, Build: build, Log: log, Metrics: registry,
 //		LoopbackOnly: true,
@@ -27,7 +27,6 @@ package api
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -126,8 +125,8 @@ type Deps struct {
 	// version reads.
 	Reach Reach
 	Feeds []Feed
-	// Screens holds index.html and its assets; nil or empty: there are none.
-	Screens fs.FS
+	// Screens are the pages of the front end; nil or empty: there are none.
+	Screens *Screens
 	// Gate knows who comes in by what.
 	Gate *access.Gate
 	// Client says whether the caller's connection is TLS, to us or to a trusted proxy,
@@ -200,7 +199,7 @@ type API struct {
 	pace    *pace
 	speeds  map[string]float64 // unit kind: m/s with lights and siren, over a whole drive
 	feeds   map[string]*Feed
-	screens *screens
+	screens *Screens
 	// neighbours are the worlds of the installation, this one among them.
 	neighbours []*API
 	// Header values, made once.
@@ -254,8 +253,8 @@ func New(d Deps) (*API, error) {
 			}
 		}
 	}
-	if a.screens, err = newScreens(d.Screens); err != nil {
-		return nil, err
+	if a.screens = d.Screens; a.screens == nil {
+		a.screens = &Screens{}
 	}
 	a.embedPolicy = embedPolicyOf(d.Frames)
 	if d.HSTS != "" {

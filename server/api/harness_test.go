@@ -195,6 +195,16 @@ var document = sync.OnceValues(func() (*openapi3.T, routers.Router) {
 // presetUS is read once; no test changes it.
 var presetUS = sync.OnceValues(func() (*fixtures.Preset, error) { return fixtures.Load("us") })
 
+// pages are screens made of files.
+func pages(t testing.TB, files fstest.MapFS) *api.Screens {
+	t.Helper()
+	s, err := api.OpenScreens(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 	t.Helper()
 	h := &house{t: t, world: geo.NewWorld(), journal: &memory{}, metrics: prometheus.NewRegistry(), logs: &bytes.Buffer{}}
@@ -219,11 +229,11 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 			{Name: "osmand", Path: "/feeds/osmand", Parse: echoFeed},
 			{Name: "owntracks", Path: "/feeds/owntracks", Parse: echoFeed, Reply: []byte("[]")},
 		},
-		Screens: fstest.MapFS{
+		Screens: pages(t, fstest.MapFS{
 			"index.html":          {Data: []byte("<!doctype html><title>Rasad</title>" + strings.Repeat(" ", 2000))},
 			"assets/main-3f9c.js": {Data: []byte("export {}")},
 			".keep":               {},
-		},
+		}),
 	}
 	for _, f := range change {
 		f(&d)

@@ -19,8 +19,9 @@ import (
 // address itself. What stands under /admin/ is one of its pages.
 var views = []string{"/", "/wall", "/console", "/signin", "/setup", "/reset", "/account", "/admin", "/brief", "/layouts", "/gallery"}
 
-// screens are the files of the front end, in memory, compressed once.
-type screens struct {
+// Screens are the files of the front end, in memory, compressed once: that takes a
+// processor a second, so all worlds of a process share one.
+type Screens struct {
 	files map[string]*screenFile // by path, "/assets/main-3f9c.js"
 }
 
@@ -30,12 +31,10 @@ type screenFile struct {
 	forever          bool   // the name changes with the content
 }
 
-// newScreens reads all files of the front end.
-func newScreens(fsys fs.FS) (*screens, error) {
-	s := &screens{files: map[string]*screenFile{}}
-	if fsys == nil {
-		return s, nil
-	}
+// OpenScreens reads all files of the front end, index.html and its assets. A file that
+// cannot be read is the only error.
+func OpenScreens(fsys fs.FS) (*Screens, error) {
+	s := &Screens{files: map[string]*screenFile{}}
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(path.Base(name), ".") {
 			return err
