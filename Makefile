@@ -62,13 +62,17 @@ $(GOLANGCI):
 
 test: deps build $(CITY)/city.json unit screens-test e2e ## everything that must pass: unit with -race, laws, end to end in Chromium (under 15 minutes)
 
-# Laws over thousands of seeds and ways over whole cities, in one goroutine: the race detector would find nothing
-# in them and make them ten times as long.
-ALONE := ^(TestMergeIsApplyAfterApply|TestDraftKeepsItsLaws|TestViewsEqualThePlainWorld|TestShapesTouchBoxesAsTheirPointsDo|TestDatumRoundTrip|TestARowThatIsWrongIsRefusedByName|TestCitiesEqualDijkstra|TestWithEqualsFresh|TestTheRhythmOfAMonth|TestTheBadNight|TestTheSameSeedTellsTheSameStory|TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic)$$
+# The laws of geo and fixtures run over thousands of seeds and whole cities in one goroutine: the race detector finds
+# nothing there and makes them ten times as long. Where goroutines meet, the name says AtOnce.
+CALM := ./geo/... ./fixtures/...
+# And so do the stories of months that the server replays.
+STORIES := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic)$$
 
 unit:
-	$(GO) test -race -timeout 10m -skip '$(ALONE)' ./...
-	$(GO) test -timeout 10m -run '$(ALONE)' ./geo ./geo/roads ./fixtures ./fixtures/history ./server
+	$(GO) test -timeout 10m $(CALM)
+	$(GO) test -timeout 10m -run '$(STORIES)' ./server
+	$(GO) test -race -timeout 10m -run 'AtOnce$$' ./geo/...
+	$(GO) test -race -timeout 10m -skip '$(STORIES)' $$($(GO) list ./... | grep -vE '^rasad/(geo|fixtures)(/|$$)')
 
 screens-test: node_modules/.package-lock.json
 	npm test --silent

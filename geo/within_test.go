@@ -138,7 +138,7 @@ func TestWithinFindsShapes(t *testing.T) {
 
 // Readers see whole frames: in every view all units stand where the frame put
 // them, whatever they ask with.
-func TestReadersWhileTheWriterWrites(t *testing.T) {
+func TestReadersAndTheWriterAtOnce(t *testing.T) {
 	const n = 300
 	at := func(seq uint64, id ID) LngLat { return LngLat{int32(seq) * 40_000, int32(id) * 100} }
 	frame := func(seq uint64) (d Delta) {

@@ -134,8 +134,8 @@ func TestWhatIfEqualsDoingIt(t *testing.T) {
 	}
 }
 
-// TestViewStandsStill reads one view from many goroutines while units move and roads close.
-func TestViewStandsStill(t *testing.T) {
+// TestReadersOfAViewAtOnce reads one view from many goroutines while units move and roads close.
+func TestReadersOfAViewAtOnce(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	graph := town(t, r, 60)
 	d := people(r, 60, 3)
