@@ -65,14 +65,14 @@ test: deps build $(CITY)/city.json unit screens-test e2e ## everything that must
 # The laws of geo and fixtures run over thousands of seeds and whole cities in one goroutine: the race detector finds
 # nothing there and makes them ten times as long. Where goroutines meet, the name says AtOnce.
 CALM := ./geo/... ./fixtures/...
-# And so do the stories of months that the server replays.
-STORIES := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic)$$
+# And so do these elsewhere: replays of months, random days, every mutation of a record.
+ALONE := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic|TestReplayOfAnyMomentHasTheHashThatWasLive|TestReplayAtSpeeds|TestEveryMutationIsFound|TestParseGivesWhatWasEncoded|TestParseTakesBoundedMemory|TestRandomDays|TestProjectionKeepsTheLaw)$$
 
 unit:
 	$(GO) test -timeout 10m $(CALM)
-	$(GO) test -timeout 10m -run '$(STORIES)' ./server
+	$(GO) test -timeout 10m -run '$(ALONE)' ./server ./streams
 	$(GO) test -race -timeout 10m -run 'AtOnce$$' ./geo/...
-	$(GO) test -race -timeout 10m -skip '$(STORIES)' $$($(GO) list ./... | grep -vE '^rasad/(geo|fixtures)(/|$$)')
+	$(GO) test -race -timeout 10m -skip '$(ALONE)' $$($(GO) list ./... | grep -vE '^rasad/(geo|fixtures)(/|$$)')
 
 screens-test: node_modules/.package-lock.json
 	npm test --silent
