@@ -66,11 +66,11 @@ test: deps build $(CITY)/city.json unit screens-test e2e ## everything that must
 # nothing there and makes them ten times as long. Where goroutines meet, the name says AtOnce.
 CALM := ./geo/... ./fixtures/...
 # And so do these elsewhere: replays of months, random days, every mutation of a record.
-ALONE := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic|TestReplayOfAnyMomentHasTheHashThatWasLive|TestReplayAtSpeeds|TestEveryMutationIsFound|TestParseGivesWhatWasEncoded|TestParseTakesBoundedMemory|TestRandomDays|TestProjectionKeepsTheLaw)$$
+ALONE := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic|TestReplayOfAnyMomentHasTheHashThatWasLive|TestReplayAtSpeeds|TestEveryMutationIsFound|TestParseGivesWhatWasEncoded|TestParseTakesBoundedMemory|TestRandomDays|TestProjectionKeepsTheLaw|TestPublishingNeverNarrows|TestChunksLeadToTheSnapshot|TestOneIncidentOnePoint|TestPlacesAreTrueAndCoarse)$$
 
 unit:
 	$(GO) test -timeout 10m $(CALM)
-	$(GO) test -timeout 10m -run '$(ALONE)' ./server ./streams
+	$(GO) test -timeout 10m -run '$(ALONE)' ./server ./server/publish ./streams
 	$(GO) test -race -timeout 10m -run 'AtOnce$$' ./geo/...
 	$(GO) test -race -timeout 10m -skip '$(ALONE)' $$($(GO) list ./... | grep -vE '^rasad/(geo|fixtures)(/|$$)')
 
