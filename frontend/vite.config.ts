@@ -2,11 +2,12 @@ import { paraglideVitePlugin } from "@inlang/paraglide-js";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { briefWorker } from "./src/brief-worker/plugin";
+import { embedTokens } from "./src/views/embed/tokens-plugin";
 
 const server = process.env["RASAD_SERVER"] ?? "http://127.0.0.1:8080";
 
 /** Where the server answers in development; in the binary it is the same origin. */
-const proxied = ["/api", "/feeds", "/city", "/tiles", "/healthz", "/readyz"];
+const proxied = ["/api", "/public", "/feeds", "/city", "/tiles", "/healthz", "/readyz"];
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -19,8 +20,11 @@ export default defineConfig({
     }),
     svelte(),
     briefWorker(),
+    embedTokens(),
   ],
   build: {
+    // The screens of the house are one page; what news sites embed is another, which shares nothing that it does not need.
+    rolldownOptions: { input: ["index.html", "embed.html"].map((file) => `${import.meta.dirname}/${file}`) },
     outDir: "dist",
     emptyOutDir: true, // public/.keep comes back with every build
     target: "es2023",

@@ -45,6 +45,23 @@ describe.runIf(built)("the files of the last build", () => {
     expect(sum(files)).toBeLessThan(700_000);
   });
 
+  test("the embed begins within 30 kB of scripts and styles, with the words of any language, and without its map", () => {
+    const html = read("embed.html").toString();
+    // What the page links, and what those import at once: no more is needed before the list is current and answers.
+    const files = new Set([...html.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map((m) => m[1]!));
+    for (const name of files) {
+      if (!name.endsWith(".js")) continue;
+      for (const [, other] of read(name).toString().matchAll(/(?:from|import)\s*["'`]\.\/([\w.-]+\.js)["'`]/g)) files.add(`assets/${other!}`);
+    }
+    const words = found(/^(fa|zh|en)-.*\.js$/);
+    expect(words.length).toBe(3);
+    expect([...files].some((name) => /maplibre|map-|builder|paraglide|svelte/.test(name)), [...files].join()).toBe(false);
+    const most = Math.max(...words.map((name) => sum([...files, name])));
+    console.log(`embed: ${most} bytes gzipped before the map, in ${files.size + 1} files`);
+    expect(most).toBeLessThan(30_000);
+    expect(most, "there is something to measure").toBeGreaterThan(5000);
+  });
+
   test("what brings /brief up without a server is all there", () => {
     const worker = read("brief-worker.js").toString();
     const listed = JSON.parse(/=\s*(\["\/[^\]]*\])/.exec(worker)?.[1] ?? /(\["\/[^\]]*\])/.exec(worker)?.[1] ?? "[]") as string[];

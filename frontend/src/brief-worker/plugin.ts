@@ -30,7 +30,7 @@ export function briefWorker(): Plugin {
       const chunks = Object.values(bundle).filter((file) => file.type === "chunk") as unknown as Chunk[];
       const brief = chunks.find((chunk) => chunk.facadeModuleId?.endsWith("/views/brief/mount.ts"));
       if (!brief) this.error("there is no view brief: its worker would bring up nothing");
-      for (const chunk of chunks) if (chunk.isEntry) take(chunk.fileName);
+      for (const chunk of chunks) if (chunk.isEntry && chunk.facadeModuleId?.endsWith("/index.html")) take(chunk.fileName);
       take(brief.fileName);
       for (const name of Object.keys(bundle)) {
         // The thread that owns the socket is a script of its own.

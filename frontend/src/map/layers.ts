@@ -65,7 +65,12 @@ const textScale: Readonly<Record<Language, number>> = { fa: 1.14, zh: 1, en: 1 }
  * is quiet on purpose, colour belongs to operations.
  */
 export function mapLayers(look: Look): LayerSpecification[] {
-  return [...ground(look), ...(look.basemap ? basemap(look) : []), ...covered(look), ...operations(look)];
+  return [...groundLayers(look), ...operations(look)];
+}
+
+/** The ground alone: the basemap, and what the city does not cover. */
+export function groundLayers(look: Look): LayerSpecification[] {
+  return [...ground(look), ...(look.basemap ? basemap(look) : []), ...covered(look)];
 }
 
 function ground({ palette, live }: Look): LayerSpecification[] {

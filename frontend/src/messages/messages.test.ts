@@ -63,9 +63,23 @@ describe("the catalogues", () => {
     const used = new Set([...code.matchAll(/\bm\.(\w+)/g)].map((m) => m[1]!));
     for (const key of used) expect(catalogues.en, `m.${key}`).toHaveProperty([key]);
     // Made from codes at run time.
-    const made = ["state_", "problem_", "role_", "kind_", "action_", "did_", "scope_", "audience_help_", "alarm_", "reason_", "basis_", "source_", "cover_of_", "brief_settled_", "brief_public_", "brief_never_", "brief_precision_", "brief_confirmed", "brief_reported", "brief_estimated", "incident_name", "incident_priority", "incident_description"];
+    const made = ["embed_", "state_", "problem_", "role_", "kind_", "action_", "did_", "scope_", "audience_help_", "alarm_", "reason_", "basis_", "source_", "cover_of_", "brief_settled_", "brief_public_", "brief_never_", "brief_precision_", "brief_confirmed", "brief_reported", "brief_estimated", "incident_name", "incident_priority", "incident_description"];
     const idle = Object.keys(catalogues.en).filter((key) => !used.has(key) && !made.some((prefix) => key.startsWith(prefix)));
     expect(idle).toEqual([]);
+  });
+
+  test("every word of the embed is said by its script or by the server, and every one that is said exists", () => {
+    const script = filesUnder(join(frontend, "src/views/embed"), ".ts").filter((file) => !file.endsWith(".test.ts"));
+    const code = [...script, ...filesUnder(join(frontend, "../server"), ".go")].map((file) => readFileSync(file, "utf8")).join("\n");
+    const whole = new Set([...code.matchAll(/\bembed_[\w]+\b/g)].map((m) => m[0]));
+    // Made from codes at run time: `embed_kind_${kind}`.
+    const made = [...whole].filter((name) => name.endsWith("_"));
+    const words = Object.keys(catalogues.en).filter((key) => key.startsWith("embed_"));
+    // The server's page names some without the prefix.
+    expect(words.filter((key) => !whole.has(key) && !code.includes(`"${key.slice("embed_".length)}"`) && !made.some((prefix) => key.startsWith(prefix)))).toEqual([]);
+    // The Go files of the embed have that name as well.
+    const files = /^embed_(list|preset|test|page|picture)$/;
+    expect([...whole].filter((name) => !words.includes(name) && !files.test(name) && !words.some((key) => key.startsWith(name)))).toEqual([]);
   });
 
   test("every refusal of the rules and every state of the server can be said", () => {
