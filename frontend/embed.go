@@ -13,6 +13,13 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
+//go:embed messages/embed/*.json src/tokens.css
+var words embed.FS
+
+// Embed returns what the server writes the page of news sites with: the words under
+// messages/embed and the colours of the screens, src/tokens.css.
+func Embed() fs.FS { return words }
+
 // Dist returns the built screens, index.html at its root. Before a build of the
 // screens it holds nothing but .keep.
 func Dist() fs.FS {

@@ -65,6 +65,9 @@ type publicConfig struct {
 	// Host is a name of this server that answers the public and nobody else; empty: there
 	// is none, and the public world is under the others.
 	Host string `yaml:"host"`
+	// Approval is the number under which an authority approved the map (审图号), which the
+	// embed shows; empty: there is none.
+	Approval string `yaml:"approval"`
 }
 
 // journalConfig bounds the record on disk.
@@ -243,6 +246,7 @@ func loadConfig(args []string, env func(string) string) (config, error) {
 		f.StringVar(&c.TLS.Key, "tls-key", c.TLS.Key, "its key (PEM)")
 		f.StringVar(&c.NATS, "nats", c.NATS, "an external NATS with JetStream")
 		f.StringVar(&c.Public.Host, "public-host", c.Public.Host, "name that answers the public and nobody else")
+		f.StringVar(&c.Public.Approval, "public-approval", c.Public.Approval, "number under which the map was approved (审图号), shown by the embed")
 		f.StringVar(fileName, "config", *fileName, "config file (YAML)")
 		return f
 	}

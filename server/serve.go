@@ -122,6 +122,9 @@ func start(ctx context.Context, c config, log *slog.Logger) (_ *server, err erro
 // screens are the pages that are in the binary, the same for all worlds.
 var screens = sync.OnceValues(func() (*api.Screens, error) { return api.OpenScreens(frontend.Dist()) })
 
+// embed is what the pages of news sites are made of, the same for all worlds.
+var embed = sync.OnceValues(func() (*api.Embed, error) { return api.OpenEmbed(frontend.Embed()) })
+
 // open opens a world, in the order in which things depend on each other. What is of the
 // whole installation comes from its home; nil: this is it.
 func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *server, err error) {
@@ -258,10 +261,14 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 	if err != nil {
 		return nil, err
 	}
+	pagesOfNews, err := embed()
+	if err != nil {
+		return nil, err
+	}
 	s.api, err = api.New(api.Deps{
 		Name: c.world, Title: c.title, OIDC: s.signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
-		City: s.city, Reach: by, Screens: pages, Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
+		City: s.city, Reach: by, Screens: pages, Embed: pagesOfNews, Approval: c.Public.Approval, Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
 		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
 		Hubs: map[string]api.Hub{access.AudiencePublic: s.public.Hub()}, Public: publicPages{s.public, publishing}, PublicHost: c.Public.Host,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,

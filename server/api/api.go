@@ -127,6 +127,11 @@ type Deps struct {
 	Feeds []Feed
 	// Screens are the pages of the front end; nil or empty: there are none.
 	Screens *Screens
+	// Embed is what the pages of news sites are made of; nil: there is no embed.
+	Embed *Embed
+	// Approval is the number under which an authority approved the map (审图号), which the
+	// embed shows; empty: there is none.
+	Approval string
 	// Gate knows who comes in by what.
 	Gate *access.Gate
 	// Client says whether the caller's connection is TLS, to us or to a trusted proxy,
@@ -206,6 +211,7 @@ type API struct {
 	embedPolicy, hsts []string
 	sockets           *sockets
 	strangers         *strangers
+	shop              *embedShop // nil without Embed
 }
 
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
@@ -256,6 +262,11 @@ func New(d Deps) (*API, error) {
 	if a.screens = d.Screens; a.screens == nil {
 		a.screens = &Screens{}
 	}
+	if d.Embed != nil {
+		if a.shop, err = newEmbedShop(a); err != nil {
+			return nil, err
+		}
+	}
 	a.embedPolicy = embedPolicyOf(d.Frames)
 	if d.HSTS != "" {
 		a.hsts = []string{d.HSTS}
@@ -300,6 +311,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p := a.guard(r); p != nil {
 		a.writeProblem(w, p)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, embedPath) && a.serveEmbed(w, r) {
 		return
 	}
 	if r.URL.Path == nearestPath && r.Method == http.MethodGet {

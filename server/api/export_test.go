@@ -15,3 +15,11 @@ func ShortenBodyWait(d time.Duration) (restore func()) {
 	bodyWait = d
 	return func() { bodyWait = was }
 }
+
+// Kept is how much of the embed is kept: pages and pictures, and their bytes.
+func (a *API) Kept() (pages int, bytes int64) {
+	l := a.shop.pages
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.byKey), l.weight
+}

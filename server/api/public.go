@@ -194,6 +194,10 @@ func (a *API) servePublic(w http.ResponseWriter, r *http.Request) {
 		a.writePage(w, r, "snapshot", a.Public.Snapshot(), cacheSnapshot)
 		return
 	}
+	if r.URL.Path == picturePath {
+		a.servePicture(w, r)
+		return
+	}
 	a.servePublicSince(w, r)
 }
 
@@ -203,7 +207,7 @@ func (a *API) servePublicSince(w http.ResponseWriter, r *http.Request) {
 	number, named := strings.CutSuffix(file, ".json")
 	seq, err := strconv.ParseUint(number, 10, 64)
 	if !ok || !named || err != nil {
-		a.publicProblem(w, "other", problem(http.StatusNotFound, "no-such-call", "the public world has /public/v1/snapshot.json and what its member since names"))
+		a.publicProblem(w, "other", problem(http.StatusNotFound, "no-such-call", "the public world has /public/v1/snapshot.json, what its member since names, and /public/v1/picture.svg"))
 		return
 	}
 	p, at, ok := a.Public.Since(epoch, seq)
@@ -228,6 +232,10 @@ func (a *API) servePublicSince(w http.ResponseWriter, r *http.Request) {
 
 // writePage answers with a page, or says that the caller has it.
 func (a *API) writePage(w http.ResponseWriter, r *http.Request, what string, p PublicPage, cache []string) {
+	a.writeBytes(w, r, what, p, cache, geojsonType, varyEncoding)
+}
+
+func (a *API) writeBytes(w http.ResponseWriter, r *http.Request, what string, p PublicPage, cache, contentType, vary []string) {
 	h := w.Header()
 	body, tag := p.Body, strconv.Quote(p.Tag)
 	zipped := p.Gzip != nil && acceptsGzip(r)
@@ -236,7 +244,7 @@ func (a *API) writePage(w http.ResponseWriter, r *http.Request, what string, p P
 	}
 	h["Etag"] = []string{tag}
 	h["Cache-Control"] = cache
-	h["Vary"] = varyEncoding
+	h["Vary"] = vary
 	if tagIn(r.Header.Get("If-None-Match"), tag) {
 		if what == "snapshot" {
 			a.strangers.same.Inc()
@@ -251,7 +259,7 @@ func (a *API) writePage(w http.ResponseWriter, r *http.Request, what string, p P
 	} else {
 		a.strangers.asked.WithLabelValues(what, "200").Inc()
 	}
-	h["Content-Type"] = geojsonType
+	h["Content-Type"] = contentType
 	if zipped {
 		h["Content-Encoding"] = gzipEncoding
 	}

@@ -103,6 +103,9 @@ func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 	if view {
 		name = "/index.html"
 	}
+	if name == embedFile {
+		return false // it has places to fill: see embed.go
+	}
 	f, ok := a.screens.files[name]
 	h := w.Header()
 	if !ok {
