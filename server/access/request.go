@@ -208,7 +208,7 @@ var operations = map[string]struct {
 	"approveDevice": {DeviceApprove, ""}, "putHealth": {DeviceHealth, ""}, "patchDevice": {DeviceChange, ""}, "deleteDevice": {DeviceRevoke, ""},
 	"getPolicy": {PolicyRead, ""}, "listAudiences": {Preview, ""}, "listActs": {AuditRead, ""}, "eraseCaller": {SealedErase, geo.Incident},
 
-	"publicSnapshot": {PublicRead, ""}, "publicSince": {PublicRead, ""},
+	"publicSnapshot": {PublicRead, ""}, "publicSince": {PublicRead, ""}, "publicPicture": {PublicRead, ""},
 	"publishIncident": {Publish, geo.Incident}, "publishHazard": {Publish, geo.Hazard}, "publishShelter": {Publish, geo.Shelter}, "publishSite": {Publish, geo.Site},
 	"withdrawIncident": {Withdraw, geo.Incident}, "withdrawHazard": {Withdraw, geo.Hazard},
 	"withdrawShelter": {Withdraw, geo.Shelter}, "withdrawSite": {Withdraw, geo.Site},

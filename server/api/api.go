@@ -208,10 +208,10 @@ type API struct {
 	// neighbours are the worlds of the installation, this one among them.
 	neighbours []*API
 	// Header values, made once.
-	embedPolicy, hsts []string
-	sockets           *sockets
-	strangers         *strangers
-	shop              *embedShop // nil without Embed
+	embedPolicy, builderPolicy, hsts []string
+	sockets                          *sockets
+	strangers                        *strangers
+	shop                             *embedShop // nil without Embed
 }
 
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
@@ -267,7 +267,7 @@ func New(d Deps) (*API, error) {
 			return nil, err
 		}
 	}
-	a.embedPolicy = embedPolicyOf(d.Frames)
+	a.embedPolicy, a.builderPolicy = embedPolicyOf(d.Frames), builderPolicyOf(d.Frames)
 	if d.HSTS != "" {
 		a.hsts = []string{d.HSTS}
 	}

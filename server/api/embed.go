@@ -165,15 +165,15 @@ func newEmbedShop(a *API) (*embedShop, error) {
 
 // serveEmbed answers a page of the embed; false when the path is none of it.
 func (a *API) serveEmbed(w http.ResponseWriter, r *http.Request) bool {
-	what := "page"
+	what, h := "page", w.Header()
 	switch r.URL.Path {
 	case embedPath, embedPath + "/":
 	case builderPath:
 		what = "builder"
+		h["Content-Security-Policy"] = a.builderPolicy
 	default:
 		return false
 	}
-	h := w.Header()
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h["Allow"] = []string{"GET, HEAD"}
@@ -380,7 +380,7 @@ const (
 // pageData is what the templates are given. They escape it.
 type pageData struct {
 	Lang, Dir, Theme, Size, Text, List, Page string
-	City, Zone, BBox                         string
+	City, Zone, BBox, Cover                  string
 	Credit, Approval, World, Preset          string
 
 	Words    map[string]string
@@ -404,7 +404,7 @@ type pictureLink struct{ Media, Src string }
 
 var embedTemplates = template.Must(template.New("").Funcs(template.FuncMap{"dated": func(class string, d dated) map[string]any { return map[string]any{"Class": class, "D": d} }}).Parse(`
 {{define "html"}}<html lang="{{.Lang}}" dir="{{.Dir}}" data-theme="{{.Theme}}" data-size="{{.Size}}" data-text="{{.Text}}" data-list="{{.List}}" data-page="{{.Page}}" data-city="{{.City}}" data-zone="{{.Zone}}" data-preset="{{.Preset}}"
-{{- if .BBox}} data-bbox="{{.BBox}}"{{end}}
+{{- if .BBox}} data-bbox="{{.BBox}}"{{end}}{{if .Cover}} data-cover="{{.Cover}}"{{end}}
 {{- if .Credit}} data-credit="{{.Credit}}"{{end}}{{if .Approval}} data-approval="{{.Approval}}"{{end}}{{if .World}} data-world="{{.World}}"{{end}}>{{end}}
 
 {{define "title"}}{{.Title}}{{end}}
@@ -501,7 +501,7 @@ func (e *embedShop) write(t *town, p *embedPreset, at time.Time, builder bool) (
 	return []byte(page), failed
 }
 
-// place says where the page looks.
+// place says where the page looks, and what the map covers.
 func (d *pageData) place(e *embedShop, p *embedPreset) {
 	if c := e.api.City; c != nil {
 		m := c.Manifest()
@@ -509,7 +509,8 @@ func (d *pageData) place(e *embedShop, p *embedPreset) {
 		for _, v := range m.BBox {
 			box = append(box, strconv.FormatFloat(v, 'f', -1, 64))
 		}
-		d.Credit, d.BBox = m.Credit, strings.Join(box, ",")
+		d.Credit, d.Cover = m.Credit, strings.Join(box, ",")
+		d.BBox = d.Cover
 	}
 	if p.area != (embedArea{}) {
 		d.BBox = p.area.String()

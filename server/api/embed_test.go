@@ -107,6 +107,9 @@ func TestTheEmbedIsThereWithoutAScript(t *testing.T) {
 	if b := h.news("/embed/builder?lang=en", nil); b.Code != 200 || !strings.Contains(b.Body.String(), `data-page="builder"`) || strings.Contains(b.Body.String(), "item-") {
 		t.Errorf("the builder: %d %s", b.Code, b.Body)
 	}
+	if b := h.news("/embed/builder", nil); !strings.HasSuffix(b.Header().Get("Content-Security-Policy"), "frame-ancestors *; frame-src 'self'") {
+		t.Errorf("the builder may not show what it makes: %s", b.Header().Get("Content-Security-Policy"))
+	}
 	if b := h.news("/embed/other", nil); b.Code != 404 {
 		t.Errorf("what is not there: %d", b.Code)
 	}
@@ -372,6 +375,10 @@ func TestThePictureOfACity(t *testing.T) {
 				body := w.Body.String()
 				if !strings.Contains(body, "© OpenStreetMap contributors") {
 					t.Errorf("%s %s %s: nobody is credited", lang, theme, q)
+				}
+				page := h.news("/embed?lang="+lang+q, nil).Body.String()
+				if want := ` data-cover="20,10,20.04,10.04" data-credit="© OpenStreetMap contributors"`; !strings.Contains(page, want) || !strings.Contains(page, `data-city="Hamlet" data-zone="Asia/Tehran" data-preset="us" data-bbox="`) {
+					t.Errorf("%s %s: the page is %.500s", lang, q, page)
 				}
 				if q == "" && (!strings.Contains(body, map[string]string{"day": "#f1d9a4", "night": "#4c5a6f"}[theme]) || !strings.Contains(body, ">Hospital</text>")) {
 					t.Errorf("%s %s: there is no primary road, or no hospital", lang, theme)

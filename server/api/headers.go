@@ -29,13 +29,19 @@ var (
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " +
 	"worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
 
-// embedPolicyOf lets the origins show the embed; none named: everybody.
+// embedPolicyOf lets the origins show the embed, and our own builder; none named:
+// everybody.
 func embedPolicyOf(frames []string) []string {
 	who := "*"
 	if len(frames) > 0 {
-		who = strings.Join(frames, " ")
+		who = "'self' " + strings.Join(frames, " ")
 	}
 	return []string{pagePolicy + who}
+}
+
+// builderPolicyOf lets the page that makes embeds show one as well.
+func builderPolicyOf(frames []string) []string {
+	return []string{embedPolicyOf(frames)[0] + "; frame-src 'self'"}
 }
 
 // embedded tells whether a path is of what news sites show in a frame or fetch: the

@@ -78,7 +78,7 @@ func TestEveryKindOfAnswerIsDressed(t *testing.T) {
 }
 
 func TestTheEmbedAloneMayBeFramed(t *testing.T) {
-	for want, frames := range map[string][]string{"*": nil, "https://news.example https://other.example": {"https://news.example", "https://other.example"}} {
+	for want, frames := range map[string][]string{"*": nil, "'self' https://news.example https://other.example": {"https://news.example", "https://other.example"}} {
 		h := newHouse(t, func(d *api.Deps) { d.Frames = frames })
 		for path, framed := range map[string]bool{"/embed": true, "/embed/list.en.html": true, "/public/v1/snapshot.json": true, "/embedded": false, "/wall": false, "/publicity": false, "/api/v1/units": false} {
 			a := h.get(path)

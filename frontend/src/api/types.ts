@@ -1903,6 +1903,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/public/v1/picture.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The public world as a picture
+         * @description A map of the city, or of an area, with what is public on it, as one SVG for an `<img>`: north up, with scale, time and attribution. A value that is unknown or
+         *     wrong is as if it were not given. The page `/embed` takes the same names, `size` (compact, normal, tall), `text` (1 to 1.6) and `list` (1, 0) besides.
+         */
+        get: operations["publicPicture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/public/v1/since/{epoch}/{file}": {
         parameters: {
             query?: never;
@@ -8857,6 +8878,44 @@ export interface operations {
                 };
                 content: {
                     "application/geo+json": components["schemas"]["PublicSnapshot"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    publicPicture: {
+        parameters: {
+            query?: {
+                /** @description Two corners: lon1,lat1,lon2,lat2. Without it the city */
+                area?: string;
+                /** @description incidents, hazards, shelters, sites, separated by commas. Without it all */
+                layers?: string;
+                /** @description fa, zh or en. Without it what the browser asks for, then the preset's */
+                lang?: string;
+                /** @description day or night */
+                theme?: string;
+                /** @description Width in pixels, 160 to 1600 */
+                w?: string;
+                /** @description Height in pixels, 160 to 1600 */
+                h?: string;
+                /** @description Number under which an authority approved the map (审图号), at most 40 letters */
+                approval?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
                 };
             };
             304: components["responses"]["NotModified"];
