@@ -308,8 +308,13 @@ func (p *Player) advance(ctx context.Context, head geo.Millis) (more bool, err e
 	return p.read(ctx, head)
 }
 
-// read reads ahead: beyond head, so that it is known when the next frame is due.
+// read reads ahead: beyond head, so that it is known when the next frame is due, and
+// as far as a second of playing goes: finding a place in the history costs more than
+// reading on.
 func (p *Player) read(ctx context.Context, head geo.Millis) (some bool, err error) {
+	p.mu.Lock()
+	until := head + geo.Millis(1000*max(1, p.speed))
+	p.mu.Unlock()
 	items := 0
 	for f, err := range p.h.Frames(ctx, p.world.View().Seq()) {
 		if err != nil {
@@ -319,7 +324,7 @@ func (p *Player) read(ctx context.Context, head geo.Millis) (some bool, err erro
 			return false, err
 		}
 		p.ahead = append(p.ahead, f)
-		if items += len(f.Put) + len(f.Move) + len(f.Drop); items > playItems || len(p.ahead) == playFrames || f.Time > head+1000 {
+		if items += len(f.Put) + len(f.Move) + len(f.Drop); items > playItems || len(p.ahead) == playFrames || f.Time > until {
 			break
 		}
 	}
