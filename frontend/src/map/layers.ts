@@ -49,6 +49,9 @@ export const source = {
 /** The layers of assignments and of units are drawn by hand, under this layer. */
 export const aboveUnits = "callsigns";
 
+/** The layers of operations begin with this one; what lies under it is the ground. */
+export const firstOperation = "hazard-fill";
+
 /** What cannot be reached in time lies over the ground and under every name. */
 export const coverageLayer = "coverage";
 

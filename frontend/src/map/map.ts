@@ -1,5 +1,5 @@
 import * as maplibregl from "maplibre-gl";
-import type { GeoJSONSource, LayerSpecification, Map as MapLibre, RasterTileSource, StyleSpecification } from "maplibre-gl";
+import type { GeoJSONSource, LayerSpecification, Map as MapLibre, RasterTileSource, StyleSpecification, VectorTileSource } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
@@ -11,11 +11,13 @@ import { AssignmentLayer } from "./assignments";
 import { Camera, type Bounds, type CameraState, type Padding } from "./camera";
 import { foldSigns, layOutCrowd, type Cluster } from "./crowd";
 import { drawImage, incidentSize, type ImageMaker } from "./images";
-import { aboveCoverage, aboveUnits, coverageLayer, mapLayers, source, type LayerSwitches } from "./layers";
+import { aboveCoverage, aboveUnits, coverageLayer, firstOperation, mapLayers, source, type LayerSwitches } from "./layers";
 import "./map.css";
+import { GroundLayer } from "./ground";
 import * as operations from "./operations";
 import { readPalette, type Palette } from "./palette";
-import { mercatorX, mercatorY, tier, UnitLayer } from "./units";
+import type { Ground, Place } from "./stand-in";
+import { degreesOf, mercatorX, mercatorY, tier, UnitLayer } from "./units";
 
 export type { Bounds, CameraState, LayerSwitches, Padding };
 export type { DraftShape, RouteLine } from "./operations";
@@ -57,6 +59,8 @@ export type MapOptions = Readonly<{
   sensitive?: "shown" | "dimmed" | "hidden";
   /** How much of the coverage is seen, 0 to 1: less where nobody asked for it. Default 0.6. */
   coverageOpacity?: number;
+  /** Called with a copy of the ground without operations each time that it changed: what a stand-in shows when the map cannot. */
+  onGround?: (ground: Ground) => void;
 }>;
 
 /** What a person pointed at. */
@@ -86,6 +90,8 @@ export type MapStats = Readonly<{
   contextLosses: number;
   /** The GPU took the context away and has not given it back. */
   contextLost: boolean;
+  /** The ground is not drawn yet: the map was just made, or lost everything that it had. */
+  bare: boolean;
   /** Errors of the map, the newest last. */
   errors: readonly string[];
 }>;
@@ -132,6 +138,8 @@ export type MapView = Readonly<{
   zoom(by: number, around?: LngLat): void;
   /** The name of the street that is drawn at a place, in the language of the map; "" when none is, or it has none. */
   streetAt(at: LngLat): string;
+  /** Where the map looks now. */
+  place(): Place;
   /** Metres that a pixel of the page is wide in the middle of the map. */
   metresPerPixel(): number;
   /** Pixels of the page, relative to the map. */
@@ -142,6 +150,8 @@ export type MapView = Readonly<{
 }>;
 
 const beatMs = 1000;
+/** So long after it failed, a part of the ground is asked for again. */
+const groundAgainMs = 5000;
 /** Labels follow their units this often. */
 const callsignsMs = 500;
 const callsignsMost = 60;
@@ -193,8 +203,14 @@ class View {
   #pictures = 0;
   #contextLosses = 0;
   #contextLost = false;
+  #bare = true;
+  /** When a part of the ground failed to come, of the monotonic clock; NaN: none did. */
+  #groundFailed = NaN;
   #laidOut = false;
   #breath = false;
+  /** What is to be copied of the ground, when it has come to rest. */
+  readonly #ground: GroundLayer | null;
+  #groundStale = true;
   readonly #errors: string[] = [];
   readonly #dirty = new Set<string>();
   #slowTimer: ReturnType<typeof setTimeout> | undefined;
@@ -252,21 +268,30 @@ class View {
     this.#camera = new Camera(map, bounds, options.follow ?? true, () => this.#incidentPlaces());
     if (options.padding) this.#camera.setPadding(options.padding);
 
+    this.#ground = options.onGround ? new GroundLayer(options.onGround, () => this.#place()) : null;
+
     // Also after the context of the GPU was lost: the style comes back, what was put into it by hand does not.
     map.on("style.load", () => this.#install());
     map.setMissingStyleImageResolver((id) => this.#addImage(id));
     map.on("render", () => this.#pictures++);
-    map.on("error", ({ error }) => {
+    map.on("error", ({ error, ...what }) => {
+      const from = "sourceId" in what ? what.sourceId : "";
+      if (from === source.basemap || from === source.mask) if (Number.isNaN(this.#groundFailed)) this.#groundFailed = performance.now();
       this.#errors.push(String(error?.message ?? error));
       if (this.#errors.length > 20) this.#errors.shift();
     });
     map.on("webglcontextlost", () => {
       this.#contextLosses++;
-      this.#contextLost = true;
+      this.#contextLost = this.#bare = true;
+      this.#loaded = false; // there is no style until it is loaded again
     });
     map.on("webglcontextrestored", () => (this.#contextLost = false));
-    map.on("moveend", () => this.#layOut());
-    map.on("resize", () => this.#layOut());
+    for (const moved of ["moveend", "resize"] as const) {
+      map.on(moved, () => {
+        this.#groundStale = true;
+        this.#layOut();
+      });
+    }
     map.on("click", (event) => this.#click(event, "primary"));
     map.on("contextmenu", (event) => this.#click(event, "secondary"));
     if (options.interactive ?? true) this.#hover();
@@ -275,7 +300,7 @@ class View {
     this.#watch();
     const beat = setInterval(() => this.#beat(), beatMs);
     const labels = setInterval(() => this.#follow(), callsignsMs);
-    this.#stops.push(() => clearInterval(beat), () => clearInterval(labels), () => clearTimeout(this.#slowTimer));
+    this.#stops.push(() => clearInterval(beat), () => clearInterval(labels), () => clearTimeout(this.#slowTimer), keepWorkers());
     if (this.#language === "zh") void this.#loadFonts();
 
     this.handle = {
@@ -373,6 +398,7 @@ class View {
         map.easeTo({ zoom: map.getZoom() + by, duration: 0, ...(around ? { around: [around[0], around[1]] } : {}) });
       },
       streetAt: (at) => {
+        if (!this.#loaded) return "";
         const { x, y } = map.project([at[0], at[1]]);
         const layers = map.getLayersOrder().filter((id) => /^road-(?!.*casing)/.test(id));
         for (const reach of [2, 8, 16]) {
@@ -387,6 +413,7 @@ class View {
         }
         return "";
       },
+      place: () => this.#place(),
       metresPerPixel: () => (40_075_016.7 * Math.cos((map.getCenter().lat * Math.PI) / 180)) / (512 * 2 ** map.getZoom()),
       project: (at) => {
         const { x, y } = map.project([at[0], at[1]]);
@@ -406,6 +433,7 @@ class View {
         pictures: this.#pictures,
         contextLosses: this.#contextLosses,
         contextLost: this.#contextLost,
+        bare: this.#isBare(),
         errors: [...this.#errors],
       }),
       destroy: () => {
@@ -433,6 +461,11 @@ class View {
     };
   }
 
+  #place(): Place {
+    const { lng, lat } = this.#map.getCenter();
+    return { x: mercatorX(lng * 1e7), y: mercatorY(lat * 1e7), pixelsPerUnit: 512 * 2 ** this.#map.getZoom() };
+  }
+
   #style(): StyleSpecification {
     const { basemap, mask } = this.#options;
     const slow = Object.values(source).filter((id) => id !== source.basemap && id !== source.mask);
@@ -455,6 +488,7 @@ class View {
     for (const layer of [this.#assignments, this.#units]) {
       if (!map.getLayer(layer.id)) map.addLayer(layer, aboveUnits);
     }
+    if (this.#ground && !map.getLayer(this.#ground.id)) map.addLayer(this.#ground, firstOperation);
     this.#loaded = true;
     this.#cover();
     this.#setFaces();
@@ -511,6 +545,7 @@ class View {
       );
     });
     this.#applied = next;
+    this.#groundStale = true;
     if (!images) return;
     for (const id of map.listImages()) {
       if (!id.includes("|")) continue;
@@ -541,6 +576,26 @@ class View {
   #setFaces(): void {
     if (Object.keys(this.#faces).length === 0) return;
     this.#map.setFontFaces(this.#faces as Parameters<MapLibre["setFontFaces"]>[0]);
+  }
+
+  #isBare(): boolean {
+    const map = this.#map;
+    const there = (id: string) => !map.getSource(id) || map.isSourceLoaded(id);
+    if (this.#bare && this.#loaded && there(source.basemap) && there(source.mask)) this.#bare = false;
+    return this.#bare;
+  }
+
+  /** Asks again for what did not come: the server was away just then, and nobody moves this map. */
+  #mendGround(): void {
+    const map = this.#map;
+    const { basemap, mask } = this.#options;
+    if (!this.#loaded || !(performance.now() - this.#groundFailed > groundAgainMs)) return;
+    this.#groundFailed = NaN;
+    this.#groundStale = true;
+    const tiles = map.getSource<VectorTileSource>(source.basemap);
+    if (tiles?.loaded()) map.refreshTiles(source.basemap);
+    else if (tiles && basemap) tiles.setUrl(`pmtiles://${new URL(basemap, location.href).href}`);
+    if (mask) map.getSource<GeoJSONSource>(source.mask)?.setData(new URL(mask, location.href).href);
   }
 
   /** What follows moving units is never at rest, and does not count. */
@@ -674,7 +729,9 @@ class View {
   #placeOf(unit: Feature): LngLat | null {
     this.#units.settle();
     const i = this.#units.indexOf(unit.id);
-    return i < 0 ? null : degrees(this.#units.shown(i));
+    if (i < 0) return null;
+    const [x, y] = this.#units.shown(i);
+    return degreesOf({ x, y });
   }
 
   // ---- Units ----
@@ -684,6 +741,11 @@ class View {
     this.#units.age();
     if (!this.#map.isMoving()) this.#layOut();
     this.#breathe();
+    this.#mendGround();
+    if (this.#ground && this.#groundStale && this.#idle()) {
+      this.#groundStale = false;
+      this.#ground.copy();
+    }
   }
 
   /** One step a second: enough to be seen, and two pictures instead of a hundred. */
@@ -743,7 +805,7 @@ class View {
       type: "FeatureCollection",
       features: this.#clusters.map(({ x, y, icon, text: number, quiet }) => ({
         type: "Feature",
-        geometry: { type: "Point", coordinates: [...degrees([x, y])] },
+        geometry: { type: "Point", coordinates: [...degreesOf({ x, y })] },
         properties: { icon, text: number, quiet },
       })),
     };
@@ -780,7 +842,7 @@ class View {
       features.push({
         type: "Feature",
         id,
-        geometry: { type: "Point", coordinates: [...degrees(at)] },
+        geometry: { type: "Point", coordinates: [...degreesOf({ x: at[0], y: at[1] })] },
         properties: {
           text: text(feature, "name") || feature.key,
           order: id === selected ? 0 : 4 - t,
@@ -813,6 +875,7 @@ class View {
 
   /** What lies under a point of the map, the one that is meant first. */
   #under(x: number, y: number, radius: number): Feature[] {
+    if (!this.#loaded) return [];
     const found = new Map<Feature, number>();
     const offer = (feature: Feature | undefined, distance: number) => {
       if (feature && distance < (found.get(feature) ?? Infinity)) found.set(feature, distance);
@@ -861,6 +924,7 @@ class View {
   }
 
   #zoomToCluster(x: number, y: number): boolean {
+    if (!this.#loaded) return false;
     const hit = this.#map.queryRenderedFeatures([x, y], { layers: ["clusters"] })[0];
     if (!hit || hit.geometry.type !== "Point") return false;
     const [lng = 0, lat = 0] = hit.geometry.coordinates;
@@ -891,6 +955,28 @@ class View {
   }
 }
 
+/** How often the workers of all maps are asked whether they live, and how long they may take to say so. */
+const workersEveryMs = 5000;
+const workersAnswerMs = 8000;
+let maps = 0;
+/** Counts the watches: only the newest goes on. */
+let watches = 0;
+
+/**
+ * A browser that is short of memory ends workers and tells nobody: without them a map keeps what it has, and shows nothing new.
+ * They are begun again while any map of the page lives. Returns its own undo.
+ */
+function keepWorkers(): () => void {
+  const look = async (watch: number) => {
+    if (maps === 0 || watch !== watches) return;
+    const workers = maplibregl.getGlobalDispatcher();
+    if (!document.hidden && !(await workers.ping(workersAnswerMs))) await workers.ensureWorkers();
+    setTimeout(() => void look(watch), workersEveryMs);
+  };
+  if (++maps === 1) setTimeout(() => void look(++watches), workersEveryMs);
+  return () => void maps--;
+}
+
 type Setter = (layer: string, name: string, value: unknown) => void;
 
 function slowSources(kind: Kind): string[] {
@@ -916,12 +1002,6 @@ function edges(map: MapLibre): { west: number; east: number; north: number; sout
     north: mercatorY(bounds.getNorth() * 1e7),
     south: mercatorY(bounds.getSouth() * 1e7),
   };
-}
-
-/** Degrees of a mercator place. */
-function degrees([x, y]: readonly [number, number]): LngLat {
-  const lat = (2 * Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) - Math.PI / 2) * (180 / Math.PI);
-  return [(x - 0.5) * 360, lat];
 }
 
 function add<L>(set: Set<L>, listener: L): () => void {

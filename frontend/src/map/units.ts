@@ -15,6 +15,12 @@ export const mercatorY = (latE7: number): number => {
   return 0.5 - Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360)) / (2 * Math.PI);
 };
 
+/** Degrees of a mercator place. */
+export const degreesOf = ({ x, y }: Readonly<{ x: number; y: number }>): readonly [lng: number, lat: number] => [
+  (x - 0.5) * 360,
+  (2 * Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) - Math.PI / 2) * (180 / Math.PI),
+];
+
 /** In which order units are drawn, the last on top. */
 export const tier = { quiet: 0, available: 1, busy: 2, distress: 3 } as const;
 const tiers = 4;

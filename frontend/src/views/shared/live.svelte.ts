@@ -3,6 +3,7 @@ import { pageWorld } from "../../commands/world";
 import { loadFonts } from "../../fonts";
 import type { Preset } from "../../preset";
 import { Codes } from "../../ui/codes";
+import { heard } from "../../ui/overdue";
 import { settings } from "../../ui/settings.svelte";
 import { text, type Feature, type Kind } from "../../world/feature";
 import type { Liveness } from "../../world/liveness";
@@ -165,6 +166,7 @@ export class Live {
 
   #look(): void {
     const next = this.session.liveness();
+    if (next.state === "live") heard(next.age * 1000);
     if (differs(this.liveness, next)) {
       this.liveness = next;
       document.documentElement.dataset["state"] = next.word;
