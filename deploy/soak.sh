@@ -18,9 +18,11 @@ step() { # name, command …
   "$@"
 }
 soak() { go test -tags soak -count=1 -v -timeout 10m -run "$2" "$1"; }
-# A wall under load whose server is killed again and again must come back alone, show
-# the server's world, and not grow. SOAK_MINUTES moves the length.
-step wall node frontend/e2e/soak.mjs "${SOAK_MINUTES:-8}"
+# A month of a city, made once.
+step month node --input-type=module -e "import { stateOf } from './frontend/e2e/states.mjs'; stateOf('month')"
+# A wall on that month, played 720 times as fast, whose GPU context, server and workers are taken away again and again:
+# never blank, never LIVE over old data, not larger at the end. SOAK_MINUTES=60 is the whole month with 50, 20 and 20 of each.
+step wall node frontend/e2e/soak.mjs "${SOAK_MINUTES:-7}"
 # 10,000 random ways on each of two cities equal a textbook Dijkstra.
 step roads soak ./geo/roads Cities
 # Whole extracts: all of Delaware, all of Andorra, each in one command.
