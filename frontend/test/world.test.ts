@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { decode } from "../src/stream/wire";
 import { list, number, text, type FeatureId } from "../src/world/feature";
 import { World } from "../src/world/world";
-import { encode, nowhere, random, Server, teller, type TestFeature, type TestFrame } from "./server";
+import { encode, mix, nowhere, random, Server, teller, type TestFeature, type TestFrame } from "./server";
 
 const frame = (f: TestFrame) => decode(encode(f));
 
@@ -124,6 +124,21 @@ describe("a frame", () => {
     expect(world.features("unit")).toEqual([]);
     expect(tell({ ...next, base: 6, seq: 7, put: [unit(2, 7, {})] })).toBe("applied");
   });
+});
+
+test("a feature with any number moves, and none moves after it was dropped", () => {
+  for (const id of [1, 1023, 1024, 70_000, (1 << 22) - 1, 1 << 22, 4_000_000_000]) {
+    const world = new World();
+    const at = (lng: number) => ({ ...nowhere, lng, lat: 1, time: 5 });
+    const put = [{ id, key: "U", kind: "unit", rev: 1, props: "{}", fix: at(1) }];
+    world.apply(decode(encode({ base: 0, seq: 1, world: "live", epoch: "e", put, state: mix(id, 1, at(1)) })));
+    const move = [{ id, ...at(2) }];
+    expect(world.apply(decode(encode({ base: 1, seq: 2, move, state: mix(id, 1, at(2)) })))).toBe("applied");
+    expect(world.fix(world.get("U")!)?.at[0]).toBe(2e-7);
+    expect(world.apply(decode(encode({ base: 2, seq: 3, drop: [id], state: 0n })))).toBe("applied");
+    expect(world.apply(decode(encode({ base: 3, seq: 4, move, state: 0n })))).toBe("applied");
+    expect(world.get("U")).toBeUndefined();
+  }
 });
 
 test("positions that are not recorded are shown, and leave the hash alone", () => {

@@ -21,6 +21,28 @@ export const degreesOf = ({ x, y }: Readonly<{ x: number; y: number }>): readonl
   (2 * Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) - Math.PI / 2) * (180 / Math.PI),
 ];
 
+/** How far from its middle a series of `mercatorNear` is good, degrees in 1e-7. */
+const nearE7 = 2_500_000;
+
+/**
+ * `mercatorY` for a city around a latitude, by the first terms of its series: off by less than a millimetre, and without the
+ * logarithm and the tangent that cost more than everything else about a move. Farther away it is `mercatorY` itself.
+ */
+export function mercatorNear(middleE7: number): (latE7: number) => number {
+  const radians = Math.PI / 1.8e9;
+  const [sec, tan] = [1 / Math.cos(middleE7 * radians), Math.tan(middleE7 * radians)];
+  const y = mercatorY(middleE7);
+  const turn = -1 / (2 * Math.PI);
+  const a = turn * radians * sec;
+  const b = (turn * radians ** 2 * sec * tan) / 2;
+  const c = (turn * radians ** 3 * sec * (1 + 2 * tan * tan)) / 6;
+  const d = (turn * radians ** 4 * sec * tan * (5 + 6 * tan * tan)) / 24;
+  return (latE7) => {
+    const x = latE7 - middleE7;
+    return x > -nearE7 && x < nearE7 ? y + x * (a + x * (b + x * (c + x * d))) : mercatorY(latE7);
+  };
+}
+
 /** In which order units are drawn, the last on top. */
 export const tier = { quiet: 0, available: 1, busy: 2, distress: 3 } as const;
 const tiers = 4;
@@ -74,6 +96,7 @@ export class UnitLayer implements CustomLayerInterface {
   readonly #index = new Map<number, number>();
   /** The place in the order by the row of the world; -1 for what is no unit. */
   #indexOfRow = new Int32Array(0);
+  #mercatorY = mercatorY;
   #places = new Float64Array(0);
   #times = new Float64Array(0);
   #fixTimes = new Float64Array(0);
@@ -117,6 +140,8 @@ export class UnitLayer implements CustomLayerInterface {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renderAsked = 0;
   #latency = 16;
+  /** When the last picture was made, ms of performance.now. */
+  #drawnAt = 0;
   #stop: (() => void) | undefined;
   /** Whether units move between fixes; without it they are set where the fix is. */
   motion = true;
@@ -253,6 +278,7 @@ export class UnitLayer implements CustomLayerInterface {
   #onFrame(change: Change): void {
     const began = performance.now();
     if (change.keyframe || change.put.some(isUnit) || change.drop.some(isUnit)) this.#rebuild = true;
+    let atOnce = this.#rebuild;
     if (!this.#rebuild && change.movedCount > 0) {
       const now = this.#now();
       const { moved, movedCount } = change;
@@ -260,20 +286,24 @@ export class UnitLayer implements CustomLayerInterface {
       for (let k = 0; k < movedCount; k++) {
         const row = moved[k]!;
         const i = row < indexOfRow.length ? indexOfRow[row]! : -1;
-        if (i >= 0) this.#moveTo(i, row, began, now);
+        if (i >= 0 && this.#moveTo(i, row, began, now)) atOnce = true;
       }
       this.#stalePlaces = true;
     }
-    if (this.#rebuild || change.movedCount > 0) this.#repaint();
+    if (atOnce) this.#repaint();
+    else if (change.movedCount > 0) this.#keepMoving(began);
     this.cost.update = performance.now() - began;
   }
 
-  /** Starts the motion of a unit to the place of its row. `at` is of this machine's clock, `now` of the server's. */
-  #moveTo(i: number, row: number, at: number, now: number): void {
+  /**
+   * Starts the motion of a unit to the place of its row. `at` is of this machine's clock, `now` of the server's. Returns
+   * whether that shows at once: a motion begins where the unit stands, and can wait until it has gone half a pixel.
+   */
+  #moveTo(i: number, row: number, at: number, now: number): boolean {
     const { rows } = this.#world;
     const places = this.#places;
     const x = mercatorX(rows.lng[row]!);
-    const y = mercatorY(rows.lat[row]!);
+    const y = this.#mercatorY(rows.lat[row]!);
     const p = i * 4;
     const t = this.#share(i, at);
     const fromX = places[p]! + (places[p + 2]! - places[p]!) * t;
@@ -293,7 +323,9 @@ export class UnitLayer implements CustomLayerInterface {
     places[p + 3] = y;
     this.#times[i * 2] = at;
     this.#times[i * 2 + 1] = duration * 1000;
+    const stale = this.#stale[i];
     this.#setFix(i, row, now);
+    return (duration === 0 && far > 0) || stale !== this.#stale[i];
   }
 
   #setFix(i: number, row: number, now: number): void {
@@ -357,6 +389,8 @@ export class UnitLayer implements CustomLayerInterface {
     }
     for (let k = 1; k < starts.length; k++) starts[k]! += starts[k - 1]!;
     this.count = placed.length;
+    // Once: a unit whose place is worked out anew must not seem to have moved.
+    if (this.#mercatorY === mercatorY && placed.length > 0) this.#mercatorY = mercatorNear(rows.lat[placed[0]!.row]!);
     const at = performance.now();
     const now = this.#now();
     for (let k = 0; k < placed.length; k++) {
@@ -374,7 +408,7 @@ export class UnitLayer implements CustomLayerInterface {
       const was = old.index.get(unit.id);
       if (was === undefined) {
         const x = mercatorX(rows.lng[row]!);
-        const y = mercatorY(rows.lat[row]!);
+        const y = this.#mercatorY(rows.lat[row]!);
         this.#places.set([x, y, x, y], i * 4);
         this.#setFix(i, row, now);
         continue;
@@ -393,7 +427,7 @@ export class UnitLayer implements CustomLayerInterface {
   #moved(i: number, row: number): boolean {
     const { rows } = this.#world;
     const [x, y] = this.fixed(i);
-    return x !== mercatorX(rows.lng[row]!) || y !== mercatorY(rows.lat[row]!);
+    return x !== mercatorX(rows.lng[row]!) || y !== this.#mercatorY(rows.lat[row]!);
   }
 
   #look(unit: Feature): Look {
@@ -508,27 +542,28 @@ export class UnitLayer implements CustomLayerInterface {
     }
     this.#epoch = at;
     const [ox, oy] = (this.#origin = n > 0 ? [this.#places[2]!, this.#places[3]!] : this.#origin);
-    const out = this.#instances;
-    const marks = this.#marks;
-    const places = this.#places;
+    // Locals, because private names are looked up anew in every turn of a loop.
+    const [out, marks, places, times, tiers] = [this.#instances, this.#marks, this.#places, this.#times, this.tier];
+    const [ids, stales, headings, offsets, hidden] = [this.ids, this.#stale, this.#heading, this.offsets, this.hidden];
+    const [shapes, colors, chosen] = [this.#shape, this.#color, this.#selected];
     for (let i = 0, o = 0, p = 0, q = 0; i < n; i++, o += floatsPerUnit, p += 4, q += 2) {
       out[o] = places[p]! - ox;
       out[o + 1] = places[p + 1]! - oy;
       out[o + 2] = places[p + 2]! - ox;
       out[o + 3] = places[p + 3]! - oy;
-      out[o + 4] = (this.#times[q]! - at) / 1000;
-      out[o + 5] = this.#times[q + 1]! / 1000;
-      const t = this.tier[i]!;
-      const selected = this.ids[i] === this.#selected;
-      const stale = this.#stale[i] !== 0;
-      out[o + 6] = stale ? -1 : this.#heading[i]!;
-      out[o + 7] = this.offsets[q]!;
-      out[o + 8] = this.offsets[q + 1]!;
+      out[o + 4] = (times[q]! - at) / 1000;
+      out[o + 5] = times[q + 1]! / 1000;
+      const t = tiers[i]!;
+      const selected = ids[i] === chosen;
+      const stale = stales[i] !== 0;
+      out[o + 6] = stale ? -1 : headings[i]!;
+      out[o + 7] = offsets[q]!;
+      out[o + 8] = offsets[q + 1]!;
       out[o + 9] = selected ? sizes.selected : sizeOfTier[t]!;
-      marks[p] = this.#shape[i]!;
-      marks[p + 1] = this.#color[i]!;
-      const opacity = selected ? 255 : stale && t !== tier.distress ? (this.#stale[i] === 2 ? lostOpacity : staleOpacity) : opacities[t]!;
-      marks[p + 2] = this.hidden[i] && !selected ? 0 : opacity;
+      marks[p] = shapes[i]!;
+      marks[p + 1] = colors[i]!;
+      const opacity = selected ? 255 : stale && t !== tier.distress ? (stales[i] === 2 ? lostOpacity : staleOpacity) : opacities[t]!;
+      marks[p + 2] = hidden[i] && !selected ? 0 : opacity;
       marks[p + 3] = (t === tier.distress ? bitDistress : 0) | (selected ? bitSelected : 0) | (stale ? bitStale : 0) | (t < tier.busy && !selected ? bitQuiet : 0);
     }
     const { instances, marks: marksBuffer } = this.#buffers!;
@@ -578,24 +613,27 @@ export class UnitLayer implements CustomLayerInterface {
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.count);
     gl.bindVertexArray(null);
     this.cost.render = performance.now() - began;
+    this.#drawnAt = began;
     this.#keepMoving(began);
   }
 
   /**
    * Asks for the next picture while something moves: when the fastest unit has gone half a pixel, and never so often
-   * that drawing takes more than half of the time. A wall of a whole city needs two pictures a second, a street sixty.
+   * that drawing takes more than half of the time. A wall of a whole city needs two pictures a second, a street sixty,
+   * however often the stream brings new fixes.
    */
   #keepMoving(at: number): void {
+    if (!this.#map) return;
     if (at >= this.#movingUntil) {
       this.#fastest = 0;
       return;
     }
-    const canvas = this.#map!.getCanvas();
+    const canvas = this.#map.getCanvas();
     const pixelsPerUnit = (Math.hypot(this.#matrix[0]!, this.#matrix[1]!) / 2) * canvas.clientWidth;
     const halfPixel = this.#fastest > 0 ? 500 / (this.#fastest * pixelsPerUnit) : 1000;
     const wait = Math.max(16, Math.min(1000, Math.max(halfPixel, 2 * this.#latency)));
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#repaint(), wait);
+    this.#timer = setTimeout(() => this.#repaint(), Math.max(0, this.#drawnAt + wait - at));
   }
 
   #repaint(): void {

@@ -27,6 +27,8 @@ export type Applied = "applied" | "known" | "gap" | "mismatch";
 type Listener = (change: Change) => void;
 
 const two32 = 4294967296;
+/** Servers count features from 1, so they fit; four bytes each, sixteen megabytes at most. */
+const directMost = 1 << 22;
 const noFeatures: readonly Feature[] = Object.freeze([]);
 
 /**
@@ -48,6 +50,8 @@ export class World {
   synced = false;
 
   readonly #byId = new Map<number, Feature>();
+  /** Rows by the numbers of features, -1 none: a frame moves tens of thousands. Numbers of `directMost` and more are not in it. */
+  #rowOf = new Int32Array(1024).fill(-1);
   readonly #byKey = new Map<string, Feature>();
   readonly #byKind = new Map<Kind, Set<Feature>>();
   readonly #lists = new Map<Kind, readonly Feature[]>();
@@ -282,9 +286,8 @@ export class World {
     const { lng: toLng, lat: toLat, time: toTime, heading: toHeading } = rows;
     const { speed: toSpeed, accuracy: toAccuracy, flags: toFlags, rev } = rows;
     for (let i = 0; i < id.length; i++) {
-      const feature = this.#byId.get(id[i]!);
-      if (!feature) continue;
-      const row = feature.row;
+      const row = this.#rowOfId(id[i]!);
+      if (row < 0) continue;
       if (!recorded && !this.#recorded.has(row)) this.#keep(row);
       toLng[row] = lng[i]!;
       toLat[row] = lat[i]!;
@@ -300,6 +303,21 @@ export class World {
       moved[n++] = row;
     }
     return n;
+  }
+
+  #rowOfId(id: number): number {
+    if (id >= directMost) return this.#byId.get(id)?.row ?? -1;
+    return id < this.#rowOf.length ? this.#rowOf[id]! : -1;
+  }
+
+  #setRowOfId(id: number, row: number): void {
+    if (id >= directMost) return;
+    if (id >= this.#rowOf.length) {
+      const before = this.#rowOf;
+      this.#rowOf = new Int32Array(2 ** Math.ceil(Math.log2(id + 1))).fill(-1);
+      this.#rowOf.set(before);
+    }
+    this.#rowOf[id] = row;
   }
 
   #keep(row: number): void {
@@ -330,6 +348,7 @@ export class World {
     mix(p.id, p.rev, p.lng, p.lat, p.time, p.heading, p.speed, p.accuracy, p.flags);
     this.#share(row, lanes.hi, lanes.lo);
     this.#byId.set(feature.id, feature);
+    this.#setRowOfId(feature.id, row);
     this.#byKey.set(feature.key, feature);
     let set = this.#byKind.get(feature.kind);
     if (!set) this.#byKind.set(feature.kind, (set = new Set()));
@@ -338,6 +357,7 @@ export class World {
 
   #forget(feature: Feature): void {
     this.#byId.delete(feature.id);
+    this.#setRowOfId(feature.id, -1);
     if (this.#byKey.get(feature.key) === feature) this.#byKey.delete(feature.key);
     this.#byKind.get(feature.kind)?.delete(feature);
   }
@@ -364,6 +384,7 @@ export class World {
     this.rows.clear();
     this.#recorded.clear();
     this.#byId.clear();
+    this.#rowOf.fill(-1);
     this.#byKey.clear();
     this.#byKind.clear();
     this.#hashHi = this.#hashLo = 0;
