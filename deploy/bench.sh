@@ -40,3 +40,4 @@ step surge whole TestSurge
 step day whole TestRestoreDay
 step million whole TestMillion
 step browser npx vitest bench --run --root frontend
+step draw node frontend/bench/draw/run.mjs # beside MapLibre's updateData and deck.gl, in Chromium
