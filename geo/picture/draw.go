@@ -208,7 +208,7 @@ func toneOf(m *Mark) string {
 // where the thing is somewhere within.
 func (d *drawing) areas(marks []Mark) {
 	f := d.frame
-	box := orb.Bound{Min: orb.Point{-edge, -edge}, Max: orb.Point{float64(f.W) + edge, float64(f.H) + edge}}
+	box := f.bound()
 	for i := len(marks) - 1; i >= 0; i-- {
 		m := &marks[i]
 		tone := d.colour(toneOf(m))

@@ -46,6 +46,11 @@ func FrameOf(b geo.Box, w, h int) Frame {
 	return f
 }
 
+// bound is the picture and a little around it, pixels.
+func (f Frame) bound() orb.Bound {
+	return orb.Bound{Min: orb.Point{-edge, -edge}, Max: orb.Point{float64(f.W) + edge, float64(f.H) + edge}}
+}
+
 // zoom is the zoom at which maps of 512-pixel tiles have the scale of the frame.
 func (f Frame) zoom() float64 { return math.Log2(f.scale / 512) }
 

@@ -31,9 +31,9 @@ const (
 	tileZoomMax  = 14
 	tilesMax     = 40 // of one picture; the largest frame needs 30
 	tileBytesMax = 16 << 20
-	// groundBytesMax bounds the paths of a ground, bytes before compression: some 45 KB
+	// groundBytesMax bounds the paths of a ground, bytes before compression: some 40 KB
 	// after it.
-	groundBytesMax = 105_000
+	groundBytesMax = 90_000
 	// unit is the number of path units in a pixel: a half is as fine as can be seen.
 	unit = 2
 	edge = 6 // pixels over the edge of the picture, so that no line ends in sight
@@ -108,19 +108,17 @@ var placeClasses = []struct {
 	{[]string{"neighbourhood", "quarter", "hamlet", "locality"}, 12.4, 11, "map-place-minor"},
 }
 
-// detail is how much of the ground is kept; a later one keeps less.
+// detail is how much of the ground is kept.
 type detail struct {
 	tolerance float64 // pixels
 	least     float64 // area of what is drawn, square pixels
-	without   int     // classes of roads, of those that the zoom shows
+	without   int     // classes of roads, of those that the zoom shows, but for the largest two
 }
 
-var details = []detail{{0.4, 5, 0}, {0.6, 12, 0}, {0.8, 30, 1}, {1.2, 80, 2}, {1.6, 200, 3}, {2.5, 500, 4}}
-
-// shape is something of a tile in pixels.
-type shape struct {
-	geometry orb.Geometry
-	token    string
+// less is the next one. The first step costs little; a city that still does not fit loses
+// its small streets before its large ones lose their bends.
+func (d detail) less() detail {
+	return detail{d.tolerance * 1.5, d.least * 2.5, d.without + 1}
 }
 
 // GroundOf makes the ground of a frame from the tiles of a city, which covers a box.
@@ -137,8 +135,8 @@ func GroundOf(tiles Tiles, covered geo.Box, f Frame) (*Ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range details {
-		if g.layers = f.draw(shapes, d); g.Weight() <= groundBytesMax {
+	for d := (detail{tolerance: 0.4, least: 5}); ; d = d.less() {
+		if g.layers = f.draw(shapes, d); g.Weight() <= groundBytesMax || d.tolerance > float64(f.W) {
 			break
 		}
 	}
@@ -155,8 +153,8 @@ func (g *Ground) Weight() int64 {
 	return int64(size)
 }
 
-// read collects what the tiles under the frame hold, in pixels.
-func (g *Ground) read(tiles Tiles) ([]shape, error) {
+// read collects what the tiles hold in the frame, in pixels, by the token of its colour.
+func (g *Ground) read(tiles Tiles) (map[string][]orb.Geometry, error) {
 	f := g.frame
 	z := min(max(int(f.zoom()+0.3), 0), tileZoomMax)
 	n := math.Ldexp(1, z)
@@ -166,7 +164,8 @@ func (g *Ground) read(tiles Tiles) ([]shape, error) {
 	if (x1-x0+1)*(y1-y0+1) > tilesMax {
 		return nil, fmt.Errorf("draw the ground: %d tiles are too many", (x1-x0+1)*(y1-y0+1))
 	}
-	var out []shape
+	box := f.bound()
+	out := map[string][]orb.Geometry{}
 	for x := x0; x <= x1; x++ {
 		for y := y0; y <= y1; y++ {
 			body, ok, err := tiles.Tile(uint8(z), uint32(x), uint32(y))
@@ -192,8 +191,12 @@ func (g *Ground) read(tiles Tiles) ([]shape, error) {
 						g.name(l.Name, move(p), ft.Properties)
 						continue
 					}
-					if token := tokenOf(l.Name, ft.Properties); token != "" {
-						out = append(out, shape{moved(ft.Geometry, move), token})
+					token := tokenOf(l.Name, ft.Properties)
+					if token == "" {
+						continue
+					}
+					if shape := clip.Geometry(box, moved(ft.Geometry, move)); shape != nil {
+						out[token] = append(out[token], shape)
 					}
 				}
 			}
@@ -344,7 +347,7 @@ func moved(g orb.Geometry, move func(orb.Point) orb.Point) orb.Geometry {
 }
 
 // draw makes the paths, bottom to top.
-func (f Frame) draw(shapes []shape, d detail) []groundLayer {
+func (f Frame) draw(shapes map[string][]orb.Geometry, d detail) []groundLayer {
 	zoom := f.zoom()
 	grow := min(max(math.Pow(1.45, zoom-11), 0.6), 4)
 	var layers []groundLayer
@@ -365,21 +368,12 @@ func (f Frame) draw(shapes []shape, d detail) []groundLayer {
 	}
 	layers = append(layers, groundLayer{token: "map-boundary", width: 1, dashed: true}, groundLayer{token: "map-uncovered", area: true})
 
-	box := orb.Bound{Min: orb.Point{-edge, -edge}, Max: orb.Point{float64(f.W) + edge, float64(f.H) + edge}}
 	simple := simplify.DouglasPeucker(d.tolerance)
-	byToken := map[string][]orb.Geometry{}
-	for _, s := range shapes {
-		byToken[s.token] = append(byToken[s.token], s.geometry)
-	}
 	for i := range layers {
 		l := &layers[i]
 		p := path{}
 		var lines orb.MultiLineString
-		for _, g := range byToken[l.token] {
-			if !box.Intersects(g.Bound()) {
-				continue
-			}
-			g = clip.Geometry(box, orb.Clone(g)) // the clipper uses its input as scratch
+		for _, g := range shapes[l.token] {
 			switch g := g.(type) {
 			case orb.LineString:
 				lines = append(lines, g)
@@ -468,7 +462,8 @@ func (p *path) polygon(g orb.Polygon, simple orb.Simplifier, least float64) {
 			}
 			continue
 		}
-		if ring = simple.Ring(ring); len(ring) >= 4 {
+		// A copy: the simplifier works in its input.
+		if ring = simple.Ring(slices.Clone(ring)); len(ring) >= 4 {
 			p.ring(ring)
 		}
 	}
