@@ -39,6 +39,7 @@ type config struct {
 	NATS    string    `yaml:"nats"`
 	Origins []string  `yaml:"origins"`
 	Frames  []string  `yaml:"frames"`  // whose pages may show the embed; none named: everybody's
+	Cameras []string  `yaml:"cameras"` // whose pictures of streets the screens may show; none named: nobody's
 	Proxies []string  `yaml:"proxies"` // addresses and networks whose X-Forwarded headers are believed
 	TLS     tlsConfig `yaml:"tls"`
 	// Retention says how long a personal field is kept, where the preset is not followed.
@@ -138,7 +139,7 @@ func (c *config) check() error {
 			return err
 		}
 	}
-	for what, list := range map[string][]string{"origins": c.Origins, "frames": c.Frames} {
+	for what, list := range map[string][]string{"origins": c.Origins, "frames": c.Frames, "cameras": c.Cameras} {
 		for _, o := range list {
 			if u, err := url.Parse(o); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host || strings.ContainsAny(o, "'\"; ,") {
 				return usagef("%s: %q: write scheme and host only, such as https://news.example", what, o)

@@ -269,7 +269,7 @@ func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *ser
 		Name: c.world, Title: c.title, OIDC: s.signIn, OIDCName: cmp.Or(c.OIDC.Name, "OpenID"),
 		World: world, Sequencer: s.seq, Audiences: s.hub, History: journal, Sealer: sealer, Epoch: recovery.Epoch, Preset: preset,
 		City: s.city, Reach: by, Screens: pages, Embed: pagesOfNews, Approval: c.Public.Approval, Feeds: s.adapters(), Gate: s.gate, Erase: s.eraseField, Ready: journal.Probe,
-		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames,
+		CreateUnknown: c.Demo, Build: build, Log: log, Metrics: metrics, Origins: c.Origins, Frames: c.Frames, Cameras: c.Cameras,
 		Hubs: map[string]api.Hub{access.AudiencePublic: s.public.Hub()}, Public: publicPages{s.public, publishing}, PublicHost: c.Public.Host,
 		Client: s.proxies.client, HSTS: s.hsts(), CA: s.authority(), LoopbackOnly: loopback(c.Listen) && len(s.proxies) == 0 && s.tls == nil,
 		Gather: prometheus.GathererFunc(s.gathered),

@@ -167,6 +167,9 @@ type Deps struct {
 	Limits  Limits
 	// Frames are the origins whose pages may show the embed; none: everybody's.
 	Frames []string
+	// Cameras are the origins whose pictures and videos the screens may show; none:
+	// no pictures come from elsewhere.
+	Cameras []string
 	// OIDC lets people in by a provider of identities, which is called OIDCName; nil:
 	// there is none.
 	OIDC     *access.OIDC
@@ -208,10 +211,10 @@ type API struct {
 	// neighbours are the worlds of the installation, this one among them.
 	neighbours []*API
 	// Header values, made once.
-	embedPolicy, builderPolicy, hsts []string
-	sockets                          *sockets
-	strangers                        *strangers
-	shop                             *embedShop // nil without Embed
+	screenPolicy, embedPolicy, builderPolicy, hsts []string
+	sockets                                        *sockets
+	strangers                                      *strangers
+	shop                                           *embedShop // nil without Embed
 }
 
 // New makes the door. It returns an error when openapi.yaml and Deps do not fit.
@@ -267,7 +270,7 @@ func New(d Deps) (*API, error) {
 			return nil, err
 		}
 	}
-	a.embedPolicy, a.builderPolicy = embedPolicyOf(d.Frames), builderPolicyOf(d.Frames)
+	a.screenPolicy, a.embedPolicy, a.builderPolicy = screenPolicyOf(d.Cameras), embedPolicyOf(d.Frames), builderPolicyOf(d.Frames)
 	if d.HSTS != "" {
 		a.hsts = []string{d.HSTS}
 	}

@@ -11,12 +11,11 @@ import (
 // Header values that do not depend on the request, shared so that an answer does not
 // allocate them.
 var (
-	noSniff      = []string{"nosniff"}
-	noReferrer   = []string{"no-referrer"}
-	sameOrigin   = []string{"same-origin"}
-	crossOrigin  = []string{"cross-origin"}
-	dataPolicy   = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
-	screenPolicy = []string{pagePolicy + "'none'"}
+	noSniff     = []string{"nosniff"}
+	noReferrer  = []string{"no-referrer"}
+	sameOrigin  = []string{"same-origin"}
+	crossOrigin = []string{"cross-origin"}
+	dataPolicy  = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 	// The position of a visitor is asked for by the embed alone, and stays in the browser.
 	noDevices    = []string{"camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=(), display-capture=(), fullscreen=(self), screen-wake-lock=(self)"}
 	embedDevices = []string{"camera=(), microphone=(), geolocation=(self), payment=(), usb=(), serial=(), bluetooth=(), midi=(), display-capture=(), fullscreen=(self)"}
@@ -28,6 +27,19 @@ var (
 // who may show the page in a frame.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; " +
 	"worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+
+// screenPolicyOf lets the screens of the city show the pictures of cameras that stand
+// at the origins, and play their videos: an <img>, a <video>, and what hls.js fetches
+// and hands to a video as a blob. None named: there are no pictures from elsewhere.
+func screenPolicyOf(cameras []string) []string {
+	policy := pagePolicy
+	if len(cameras) > 0 {
+		from := " " + strings.Join(cameras, " ")
+		policy = strings.Replace(policy, "blob:;", "blob:"+from+"; media-src blob:"+from+";", 1)
+		policy = strings.Replace(policy, "connect-src 'self'", "connect-src 'self'"+from, 1)
+	}
+	return []string{policy + "'none'"}
+}
 
 // embedPolicyOf lets the origins show the embed, and our own builder; none named:
 // everybody.

@@ -96,6 +96,30 @@ func TestTheEmbedAloneMayBeFramed(t *testing.T) {
 	}
 }
 
+func TestCamerasAreShownFromTheirOriginsAlone(t *testing.T) {
+	h := newHouse(t)
+	for _, path := range []string{"/wall", "/assets/main-3f9c.js"} {
+		if policy := h.get(path).header.Get("Content-Security-Policy"); strings.Contains(policy, "media-src") || strings.Contains(policy, "http") {
+			t.Errorf("%s: %q, want nothing from elsewhere where no camera is named", path, policy)
+		}
+	}
+	h = newHouse(t, func(d *api.Deps) { d.Cameras = []string{"https://cameras.example", "http://10.0.0.7:8080"} })
+	policy := h.get("/wall").header.Get("Content-Security-Policy")
+	for _, want := range []string{
+		"; img-src 'self' data: blob: https://cameras.example http://10.0.0.7:8080;", "; media-src blob: https://cameras.example http://10.0.0.7:8080;",
+		"; connect-src 'self' https://cameras.example http://10.0.0.7:8080;", "; script-src 'self';", "; worker-src 'self';",
+	} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("%q is not in %q", want, policy)
+		}
+	}
+	for _, path := range []string{"/embed", "/public/v1/snapshot.json", "/api/v1/units", "/healthz"} {
+		if policy := h.get(path).header.Get("Content-Security-Policy"); strings.Contains(policy, "cameras.example") {
+			t.Errorf("%s: %q, want it for the screens of the city alone", path, policy)
+		}
+	}
+}
+
 func TestWithoutALocalAuthorityThereIsNoneToFetch(t *testing.T) {
 	newHouse(t).get("/ca.pem").want(http.StatusNotFound)
 	h := newHouse(t, func(d *api.Deps) { d.CA = []byte("the certificate") })

@@ -3237,9 +3237,20 @@ type SitePatchType string
 
 // SiteProperties defines model for SiteProperties.
 type SiteProperties struct {
-	Kind SitePropertiesKind `json:"kind"`
-	Name *string            `json:"name,omitempty"`
-	Rev  int64              `json:"rev"`
+	// HlsUrl Of a camera: an HLS playlist; unless the browser plays it by itself the camera must allow this origin (CORS)
+	HlsUrl *string            `json:"hls_url,omitempty"`
+	Kind   SitePropertiesKind `json:"kind"`
+
+	// MjpegUrl Of a camera: a stream of JPEGs, as multipart/x-mixed-replace
+	MjpegUrl *string `json:"mjpeg_url,omitempty"`
+	Name     *string `json:"name,omitempty"`
+	Rev      int64   `json:"rev"`
+
+	// Sensitive Not shown while visitors are in the room
+	Sensitive *bool `json:"sensitive,omitempty"`
+
+	// SnapshotUrl Of a camera: its picture of now, http or https, without a password; its origin must stand in the server's list cameras
+	SnapshotUrl *string `json:"snapshot_url,omitempty"`
 
 	// Type A site kind of the preset
 	Type                 *string                `json:"type,omitempty"`
@@ -3251,7 +3262,18 @@ type SitePropertiesKind string
 
 // SitePropertiesInput Members that are unknown are kept
 type SitePropertiesInput struct {
-	Name *string `json:"name,omitempty"`
+	// HlsUrl Of a camera: an HLS playlist; unless the browser plays it by itself the camera must allow this origin (CORS)
+	HlsUrl *string `json:"hls_url,omitempty"`
+
+	// MjpegUrl Of a camera: a stream of JPEGs, as multipart/x-mixed-replace
+	MjpegUrl *string `json:"mjpeg_url,omitempty"`
+	Name     *string `json:"name,omitempty"`
+
+	// Sensitive Not shown while visitors are in the room
+	Sensitive *bool `json:"sensitive,omitempty"`
+
+	// SnapshotUrl Of a camera: its picture of now, http or https, without a password; its origin must stand in the server's list cameras
+	SnapshotUrl *string `json:"snapshot_url,omitempty"`
 
 	// Type A site kind of the preset
 	Type                 *string                `json:"type,omitempty"`
@@ -7648,12 +7670,28 @@ func (a *SiteProperties) UnmarshalJSON(b []byte) error {
 		return err
 	}
 
+	if raw, found := object["hls_url"]; found {
+		err = json.Unmarshal(raw, &a.HlsUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'hls_url': %w", err)
+		}
+		delete(object, "hls_url")
+	}
+
 	if raw, found := object["kind"]; found {
 		err = json.Unmarshal(raw, &a.Kind)
 		if err != nil {
 			return fmt.Errorf("error reading 'kind': %w", err)
 		}
 		delete(object, "kind")
+	}
+
+	if raw, found := object["mjpeg_url"]; found {
+		err = json.Unmarshal(raw, &a.MjpegUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'mjpeg_url': %w", err)
+		}
+		delete(object, "mjpeg_url")
 	}
 
 	if raw, found := object["name"]; found {
@@ -7670,6 +7708,22 @@ func (a *SiteProperties) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'rev': %w", err)
 		}
 		delete(object, "rev")
+	}
+
+	if raw, found := object["sensitive"]; found {
+		err = json.Unmarshal(raw, &a.Sensitive)
+		if err != nil {
+			return fmt.Errorf("error reading 'sensitive': %w", err)
+		}
+		delete(object, "sensitive")
+	}
+
+	if raw, found := object["snapshot_url"]; found {
+		err = json.Unmarshal(raw, &a.SnapshotUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'snapshot_url': %w", err)
+		}
+		delete(object, "snapshot_url")
 	}
 
 	if raw, found := object["type"]; found {
@@ -7699,9 +7753,23 @@ func (a SiteProperties) MarshalJSON() ([]byte, error) {
 	var err error
 	object := make(map[string]json.RawMessage)
 
+	if a.HlsUrl != nil {
+		object["hls_url"], err = json.Marshal(a.HlsUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'hls_url': %w", err)
+		}
+	}
+
 	object["kind"], err = json.Marshal(a.Kind)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'kind': %w", err)
+	}
+
+	if a.MjpegUrl != nil {
+		object["mjpeg_url"], err = json.Marshal(a.MjpegUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'mjpeg_url': %w", err)
+		}
 	}
 
 	if a.Name != nil {
@@ -7714,6 +7782,20 @@ func (a SiteProperties) MarshalJSON() ([]byte, error) {
 	object["rev"], err = json.Marshal(a.Rev)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'rev': %w", err)
+	}
+
+	if a.Sensitive != nil {
+		object["sensitive"], err = json.Marshal(a.Sensitive)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sensitive': %w", err)
+		}
+	}
+
+	if a.SnapshotUrl != nil {
+		object["snapshot_url"], err = json.Marshal(a.SnapshotUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'snapshot_url': %w", err)
+		}
 	}
 
 	if a.Type != nil {
@@ -7757,12 +7839,44 @@ func (a *SitePropertiesInput) UnmarshalJSON(b []byte) error {
 		return err
 	}
 
+	if raw, found := object["hls_url"]; found {
+		err = json.Unmarshal(raw, &a.HlsUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'hls_url': %w", err)
+		}
+		delete(object, "hls_url")
+	}
+
+	if raw, found := object["mjpeg_url"]; found {
+		err = json.Unmarshal(raw, &a.MjpegUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'mjpeg_url': %w", err)
+		}
+		delete(object, "mjpeg_url")
+	}
+
 	if raw, found := object["name"]; found {
 		err = json.Unmarshal(raw, &a.Name)
 		if err != nil {
 			return fmt.Errorf("error reading 'name': %w", err)
 		}
 		delete(object, "name")
+	}
+
+	if raw, found := object["sensitive"]; found {
+		err = json.Unmarshal(raw, &a.Sensitive)
+		if err != nil {
+			return fmt.Errorf("error reading 'sensitive': %w", err)
+		}
+		delete(object, "sensitive")
+	}
+
+	if raw, found := object["snapshot_url"]; found {
+		err = json.Unmarshal(raw, &a.SnapshotUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'snapshot_url': %w", err)
+		}
+		delete(object, "snapshot_url")
 	}
 
 	if raw, found := object["type"]; found {
@@ -7792,10 +7906,38 @@ func (a SitePropertiesInput) MarshalJSON() ([]byte, error) {
 	var err error
 	object := make(map[string]json.RawMessage)
 
+	if a.HlsUrl != nil {
+		object["hls_url"], err = json.Marshal(a.HlsUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'hls_url': %w", err)
+		}
+	}
+
+	if a.MjpegUrl != nil {
+		object["mjpeg_url"], err = json.Marshal(a.MjpegUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'mjpeg_url': %w", err)
+		}
+	}
+
 	if a.Name != nil {
 		object["name"], err = json.Marshal(a.Name)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'name': %w", err)
+		}
+	}
+
+	if a.Sensitive != nil {
+		object["sensitive"], err = json.Marshal(a.Sensitive)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sensitive': %w", err)
+		}
+	}
+
+	if a.SnapshotUrl != nil {
+		object["snapshot_url"], err = json.Marshal(a.SnapshotUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'snapshot_url': %w", err)
 		}
 	}
 

@@ -122,7 +122,7 @@ func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 		h["Cache-Control"] = []string{"public, max-age=31536000, immutable"}
 	}
 	if !embedded(r.URL.Path) {
-		h["Content-Security-Policy"] = screenPolicy
+		h["Content-Security-Policy"] = a.screenPolicy
 	}
 	if tagIn(r.Header.Get("If-None-Match"), f.tag) {
 		w.WriteHeader(http.StatusNotModified)

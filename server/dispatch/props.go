@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,8 @@ func (r *rules) checks(kind geo.Kind) map[string]check {
 			"status": code(r.ShelterStatuses, "status of shelters"), "capacity": count, "occupancy": count,
 			"counted_at": moment, "needs": list(text(codeMax))}
 	case geo.Site:
-		return map[string]check{"name": name, "type": code(r.SiteTypes, "type of site")}
+		return map[string]check{"name": name, "type": code(r.SiteTypes, "type of site"), "sensitive": boolean,
+			"snapshot_url": address, "mjpeg_url": address, "hls_url": address}
 	}
 	return nil
 }
@@ -167,6 +169,29 @@ func factor(raw json.RawMessage) string {
 func moment(raw json.RawMessage) string {
 	if momentOf(raw) == 0 {
 		return "must be a time with offset, as RFC 3339 has it"
+	}
+	return ""
+}
+
+// addressMax is how long an address of a picture may be, in bytes.
+const addressMax = 2048
+
+// address is where a picture of a camera is fetched. What a feature says is read by
+// everybody who sees it, so it holds no password.
+func address(raw json.RawMessage) string {
+	if reason := text(addressMax)(raw); reason != "" {
+		return reason
+	}
+	var s string
+	_ = json.Unmarshal(raw, &s) // text read it already
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be a whole address, such as https://cameras.example/7.jpg"
+	case u.User != nil:
+		return "must hold no name and password: everybody who sees the site reads it"
+	case u.Fragment != "":
+		return "must have no part after #"
 	}
 	return ""
 }

@@ -2307,6 +2307,23 @@ export interface components {
             name?: string;
             /** @description A site kind of the preset */
             type?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: its picture of now, http or https, without a password; its origin must stand in the server's list cameras
+             */
+            snapshot_url?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: a stream of JPEGs, as multipart/x-mixed-replace
+             */
+            mjpeg_url?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: an HLS playlist; unless the browser plays it by itself the camera must allow this origin (CORS)
+             */
+            hls_url?: string;
+            /** @description Not shown while visitors are in the room */
+            sensitive?: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -2315,6 +2332,23 @@ export interface components {
             name?: string;
             /** @description A site kind of the preset */
             type?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: its picture of now, http or https, without a password; its origin must stand in the server's list cameras
+             */
+            snapshot_url?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: a stream of JPEGs, as multipart/x-mixed-replace
+             */
+            mjpeg_url?: string;
+            /**
+             * Format: uri
+             * @description Of a camera: an HLS playlist; unless the browser plays it by itself the camera must allow this origin (CORS)
+             */
+            hls_url?: string;
+            /** @description Not shown while visitors are in the room */
+            sensitive?: boolean;
         } & {
             [key: string]: unknown;
         };
