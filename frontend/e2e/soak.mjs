@@ -32,6 +32,7 @@ const state = stateOf('month');
 const [first, night] = [Date.parse(state.env.RASAD_SOAK_AT), Date.parse('2026-11-09T19:00:00Z')];
 if (minutes < 45) state.env.RASAD_SOAK_AT = new Date(Math.max(first, night - 0.1 * minutes * 60_000 * speed)).toISOString();
 
+state.patience = 300_000; // the machine may have other things to do
 let server = await startServer(state);
 const listen = new URL(server.base).host;
 const browser = await startBrowser();
