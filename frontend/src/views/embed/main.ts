@@ -40,6 +40,9 @@ async function begin(): Promise<void> {
   const filter = { layers: kindsOf(options.layers), area: options.area };
   const [top, answerBox, picture, list] = [byId("top"), byId("answer"), byId("picture"), byId("list")];
   html.dataset["script"] = "";
+  answerBox.setAttribute("aria-label", words("embed_ask"));
+  picture.setAttribute("role", "region");
+  picture.setAttribute("aria-label", words("embed_map"));
 
   let map: EmbedMap | null = null;
   let here: Here | null = null;
@@ -79,7 +82,7 @@ async function begin(): Promise<void> {
   // ---- What a screen reader is told without being asked ----
 
   const spoken = el("p", "spoken", { role: "status" });
-  document.body.append(spoken);
+  byId("foot").append(spoken);
   function announce(text: string): void {
     if (spoken.textContent !== text) spoken.textContent = text;
   }
@@ -170,7 +173,9 @@ async function begin(): Promise<void> {
   const h2 = list.querySelector("h2") ?? list.appendChild(el("h2", "", {}, words("embed_list")));
   const items = el("div", "list");
   const details = el("details", "text", {}, el("summary"), items);
-  for (const old of list.querySelectorAll(".items, .none, .none-help")) if (old.parentElement) items.append(old);
+  items.append(...Array.from(list.children).filter((child) => child.matches(".items, .none")));
+  // The page is current by itself, and what it says of changes stands with each of them.
+  for (const old of list.querySelectorAll(".asof > .changed, .asof > .reload")) old.remove();
   h2.after(options.list ? items : details);
   let listed: readonly string[] = [];
 
@@ -227,6 +232,9 @@ async function begin(): Promise<void> {
   const frame = el("div", "still");
   frame.append(...still);
   picture.prepend(frame);
+  // A picture that does not come leaves its place to the list.
+  frame.addEventListener("error", () => (frame.hidden = true), true);
+  frame.addEventListener("load", () => (frame.hidden = false), true);
 
   async function bringMap(): Promise<void> {
     const { canDraw, openMap } = await import("./map");

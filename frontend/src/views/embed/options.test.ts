@@ -13,7 +13,10 @@ test("an address says what it was made of", () => {
 
 test.each([
   ["?lang=xx&theme=pink&size=huge&text=9&layers=units&area=1,2", plain],
-  ["?area=5,5,4,6", plain],
+  ["?area=5,6,4.00004,5", { ...plain, area: [4, 5, 5, 6] }],
+  ["?area=5,5,5.0004,6", plain],
+  ["?area=5,5,16,6", plain],
+  ["?area=5,,6,6", plain],
   ["?area=NaN,0,1,1&text=abc", plain],
   ["?area=-181,0,1,1", plain],
   [`?approval=${"x".repeat(41)}`, plain],
@@ -28,6 +31,6 @@ test("layers are kinds", () => {
 });
 
 test("the opening tag says what the installation is, and may say nothing", () => {
-  expect(readPage({ lang: "fa", dataset: { zone: "Asia/Tehran", bbox: "51,35,52,36", cover: "50,34,53,37", city: "تهران", centre: "51.4,35.7", approval: "GS" } })).toEqual({ language: "fa", zone: "Asia/Tehran", city: "تهران", box: [51, 35, 52, 36], cover: [50, 34, 53, 37], credit: "© OpenStreetMap contributors", approval: "GS", ground: true, world: "" });
+  expect(readPage({ lang: "fa", dataset: { zone: "Asia/Tehran", bbox: "51,35,52,36", cover: "50,34,53,37", city: "تهران", approval: "GS" } })).toEqual({ language: "fa", zone: "Asia/Tehran", city: "تهران", box: [51, 35, 52, 36], cover: [50, 34, 53, 37], credit: "© OpenStreetMap contributors", approval: "GS", ground: true, world: "" });
   expect(readPage({ lang: "", dataset: {} })).toMatchObject({ language: "en", zone: "UTC", box: null, cover: null, ground: false });
 });

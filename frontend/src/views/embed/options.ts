@@ -54,15 +54,13 @@ export function addressOf(o: Options): string {
 export function readOptions(search: string): Options {
   const q = new URLSearchParams(search);
   const one = <T extends string>(name: string, of: readonly T[]): T | undefined => of.find((value) => value === q.get(name));
-  const area = q.get("area")?.split(",").map(Number) ?? [];
-  const [west = NaN, south = NaN, east = NaN, north = NaN] = area;
   const named = (q.get("layers") ?? "").split(",");
   const known = layers.filter((layer) => named.includes(layer));
   const text = Number(q.get("text") ?? 1);
   const approval = q.get("approval") ?? "";
   return {
     lang: one<Language>("lang", ["fa", "zh", "en"]) ?? null,
-    area: area.length === 4 && west < east && south < north && west >= -180 && east <= 180 && south >= -90 && north <= 90 ? [west, south, east, north] : null,
+    area: areaIn(q.get("area") ?? ""),
     layers: known.length > 0 ? known : layers,
     theme: one("theme", themes) ?? "auto",
     size: one("size", sizes) ?? "normal",
@@ -71,6 +69,16 @@ export function readOptions(search: string): Options {
     approval: Array.from(approval).length <= approvalMost ? approval : "",
     world: q.get("world") ?? "",
   };
+}
+
+/** An area by two of its corners, in steps of 1e-4 degree, as the server reads it: both must find the same things in it. */
+function areaIn(text: string): Box | null {
+  const parts = text.split(",");
+  const [x1 = NaN, y1 = NaN, x2 = NaN, y2 = NaN] = parts.map((part) => (part.trim() ? Math.round(Number(part) * 1e4) / 1e4 : NaN));
+  const box: Box = [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)];
+  const sides = [box[2] - box[0], box[3] - box[1]];
+  const fits = box[0] >= -180 && box[2] <= 180 && box[1] >= -85 && box[3] <= 85 && sides.every((side) => side > 0.00095 && side < 10.00005);
+  return parts.length === 4 && fits ? box : null;
 }
 
 /** What the server has written into the opening tag of the page. */
@@ -107,7 +115,7 @@ export function readPage(html: Readonly<{ lang: string; dataset: Readonly<Record
     cover: box("cover"),
     credit: d["credit"] || "© OpenStreetMap contributors",
     approval: d["approval"] ?? "",
-    ground: d["centre"] !== undefined,
+    ground: box("cover") !== null || d["credit"] !== undefined,
     world: d["world"] ?? "",
   };
 }

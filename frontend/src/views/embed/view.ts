@@ -121,7 +121,7 @@ function distanceTo(item: Item, here: Here, { words, format }: Speech): string {
 /** The list; the classes are those of the server's. `show` brings an item onto the map; null: there is no map. */
 export function drawList(items: readonly Item[], here: Here | null, show: ((id: string) => void) | null, speech: Speech): HTMLElement {
   const { words } = speech;
-  if (items.length === 0) return el("div", "", {}, el("p", "none", {}, words("embed_none")), el("p", "none-help", {}, words("embed_none_help")));
+  if (items.length === 0) return el("p", "none", {}, words("embed_none"), " ", el("span", "none-help", {}, words("embed_none_help")));
   const lang = (code: string): Record<string, string> => (code ? { lang: code, dir: "auto" } : {});
   return el(
     "ol",
@@ -136,7 +136,7 @@ export function drawList(items: readonly Item[], here: Here | null, show: ((id: 
         { id: `item-${item.id}`, tabindex: "-1", "data-id": item.id, "data-kind": properties.kind, "data-severity": properties.severity ?? "unknown", "data-status": properties.status, "data-testid": "item" },
         drawSign(signOf(item.feature)),
         el("h3", "", lang(item.titleLang), item.title),
-        el("p", "kind", {}, [item.kind, item.severity, item.over].filter(Boolean).join(" · ")),
+        el("p", "kind", {}, item.kind, item.severity && " · ", item.severity && el("strong", "", {}, item.severity), item.over && ` · ${item.over}`),
         line("advice", item.advice, lang(item.adviceLang)),
         here && line("away", distanceTo(item, here, speech)),
         line("where", item.where),
