@@ -1,16 +1,25 @@
 // Screenshots of every screen, language, theme, size and state into build/shots (RASAD_SHOTS moves it). Judge them by eye.
-// Arguments narrow it, each a part of the name: node frontend/e2e/shots.mjs wall fa exercise
+// What is wanted is narrowed by parts of the names, "-" for and, "," for or, as arguments or in SHOTS, so that a shard takes
+// minutes: SHOTS=wall-busy,console-busy-fa make shots. `node frontend/e2e/shots.mjs list wall` only says what it would take.
 // Cities stand still: they are tapes held at one moment (states.mjs), so that two runs show the same.
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { call, openPage, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
 import { stateOf, states } from './states.mjs';
 
-const wanted = process.argv.slice(2);
-const fits = (name) => wanted.every((w) => name.split('-').includes(w));
-/** Whether any picture of a state is wanted: a server that nobody looks at is not started. */
-const wants = (state) => wanted.every((w) => w === state || !stateNames.has(w));
-const stateNames = new Set([...Object.keys(states), 'partial', 'delayed', 'notlive', 'replay', 'notrecording', 'facts', 'visitor', 'nearest', 'draw', 'closed', 'overview']);
+const args = process.argv.slice(2);
+const onlyList = args.includes('list');
+/** Any of these, each a list of parts that a name has. */
+const wanted = [process.env.SHOTS ?? '', ...args.filter((arg) => arg !== 'list')].filter(Boolean).join(',').split(',').map((one) => one.split('-').filter(Boolean));
+const fits = (name) => wanted.some((parts) => parts.every((part) => name.split('-').includes(part)));
+/** What would be taken is counted before a server is started for it. */
+let dry = true;
+let counted = 0;
+function only(name) {
+  counted++;
+  if (onlyList) console.log(name);
+}
 const languages = ['en', 'fa', 'zh'];
 const themes = ['night', 'day'];
 const sizes = {
@@ -18,25 +27,36 @@ const sizes = {
   console: [[1920, 1080], [1440, 900], [1024, 1366], [390, 844]],
   brief: [[1024, 1366], [1366, 1024], [390, 844]],
 };
-const browser = await startBrowser();
+const browser = onlyList ? null : await startBrowser();
+/** Pictures that could not be taken, with the reason. */
+const missed = [];
 
 /** Takes one picture. `marks` are members of the status that every frame shall bear, as a server with that state sends it. */
-async function take(base, view, lang, theme, [width, height], state, expect, { act, marks, query = '' } = {}) {
+async function take(base, view, lang, theme, [width, height], state, expect, { act, marks, query = '', path = `/${view}`, cookie, ready } = {}) {
   const name = [view, state, lang, theme, `${width}x${height}`].join('-');
   if (!fits(name)) return;
-  const { page, bad, close } = await openPage(browser, `${base}/readyz`, { width, height });
-  if (marks) await page.addInitScript(markFrames, marks);
-  await page.goto(`${base}/${view}?lang=${lang}&theme=${theme}${query}`);
-  page.setDefaultTimeout(120_000);
-  const word = () => page.evaluate(() => document.documentElement.dataset.state);
-  await until(expect, async () => (await word()) === expect, 90_000);
-  await act?.(page);
-  const idle = () => page.evaluate(() => window.__rasad?.mapIdle() ?? true);
-  if (!['DELAYED', 'NOT_LIVE'].includes(expect)) await until('an idle map', idle, 90_000).catch(() => console.log(`${name}: the map is not idle`));
-  await page.waitForTimeout(1500);
-  await page.screenshot({ path: join(shots, `${name}.png`), timeout: 120_000 });
-  console.log(name, bad.length === 0 ? '' : bad.slice(0, 3));
-  await close();
+  if (dry) return only(name);
+  const { page, bad, close } = await openPage(browser, `${base}/readyz`, { width, height, ...(cookie === undefined ? {} : { cookie }) });
+  try {
+    page.setDefaultTimeout(120_000);
+    if (marks) await page.addInitScript(markFrames, marks);
+    const [address, hash = ''] = path.split(/(?=#)/);
+    await page.goto(`${base}${address}?lang=${lang}&theme=${theme}${query}${hash}`);
+    const word = () => page.evaluate(() => document.documentElement.dataset.state);
+    if (expect) await until(expect, async () => (await word()) === expect, 90_000);
+    if (ready) await page.locator(ready).first().waitFor();
+    await act?.(page);
+    const idle = () => page.evaluate(() => window.__rasad?.mapIdle() ?? true);
+    if (!['delayed', 'notlive'].includes(state)) await until('an idle map', idle, 90_000).catch(() => console.log(`${name}: the map is not idle`));
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: join(shots, `${name}.png`), timeout: 120_000 });
+    console.log(name, bad.length === 0 ? '' : bad.slice(0, 3));
+  } catch (error) {
+    missed.push(`${name}: ${String(error.message ?? error).split('\n')[0]}`);
+    console.log(`MISSED ${missed.at(-1)}`);
+  } finally {
+    await close();
+  }
 }
 
 /** Runs in the page: frames come from a worker, and leave it with these members in their status. */
@@ -63,9 +83,81 @@ async function all(base, state, expect, views, more = {}) {
   }
 }
 
+/** What is for people rather than for the city: at a desk, and on a phone. `null` is nobody's cookie. */
+async function people(base) {
+  const desk = [1440, 900];
+  const phone = [390, 844];
+  const pages = [
+    ['signin', '/signin', '[data-testid="signin"]', null],
+    ['setup', '/setup#0', '[data-testid="setup"]', null],
+    ['reset', '/reset#0', '[data-testid="setup"]', null],
+    ['enrol', '/wall', 'main', null],
+    ['start', '/', 'main'],
+    ['account', '/account', '[data-testid="account-display"]'],
+    ['layouts', '/layouts', '[data-testid="layout-new"]'],
+    ...['people', 'programs', 'walls', 'audiences', 'policy', 'acts'].map((section) => [`admin_${section}`, `/admin/${section}`, 'main']),
+  ];
+  for (const [view, path, ready, cookie] of pages) {
+    const more = { path, ready, ...(cookie === undefined ? {} : { cookie }) };
+    for (const lang of languages) {
+      for (const theme of themes) await take(base, view, lang, theme, desk, 'people', null, more);
+    }
+    await take(base, view, 'fa', 'night', phone, 'people', null, more);
+    await take(base, view, 'en', 'day', phone, 'people', null, more);
+  }
+}
+
+/** The embed as readers meet it: in a frame on a page of somebody else, and its builder. */
+async function framed(base) {
+  const page = (request, response) => {
+    const query = new URL(request.url, 'http://x').search;
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+    response.end(`<!doctype html><meta name="viewport" content="width=device-width"><body style="margin:16px;font:16px sans-serif;background:#fff">
+      <p>…</p><iframe src="${base}/embed${query}" style="width:100%;height:640px;border:0" title="map"></iframe><p>…</p>`);
+  };
+  const news = createServer(page);
+  await new Promise((resolve) => news.listen(0, '127.0.0.1', resolve));
+  try {
+    const there = `http://127.0.0.1:${news.address().port}`;
+    for (const size of [[820, 720], [390, 844]]) {
+      for (const lang of languages) {
+        for (const theme of themes) await takeFramed(there, lang, theme, size);
+      }
+    }
+    for (const lang of languages) {
+      for (const theme of themes) await take(base, 'builder', lang, theme, [1440, 900], 'framed', null, { path: '/embed/builder', ready: 'main' });
+    }
+  } finally {
+    news.close();
+    news.closeAllConnections();
+  }
+}
+
+async function takeFramed(there, lang, theme, [width, height]) {
+  const name = ['embed', 'framed', lang, theme, `${width}x${height}`].join('-');
+  if (!fits(name)) return;
+  if (dry) return only(name);
+  const context = await browser.newContext({ viewport: { width, height } });
+  try {
+    const page = await context.newPage();
+    await page.goto(`${there}/?lang=${lang}&theme=${theme}`);
+    const frame = page.frameLocator('iframe');
+    await frame.locator('#list').waitFor({ timeout: 60_000 });
+    await page.waitForTimeout(8000); // the map comes over the picture
+    await page.screenshot({ path: join(shots, `${name}.png`), timeout: 120_000 });
+    console.log(name);
+  } catch (error) {
+    missed.push(`${name}: ${String(error.message ?? error).split('\n')[0]}`);
+    console.log(`MISSED ${missed.at(-1)}`);
+  } finally {
+    await context.close();
+  }
+}
+
 /** What roads, closures and coverage look like: a fire beyond a bridge that is closed. */
 async function roads(base) {
-  await call(base, 'PUT', '/api/v1/incidents/SHOT', point(-75.5565, 39.7315, { name: 'South Market Street 400', type: 'structure_fire', priority: '1' }));
+  const put = (path, body) => (dry ? undefined : call(base, 'PUT', path, body));
+  await put('/api/v1/incidents/SHOT', point(-75.5565, 39.7315, { name: 'South Market Street 400', type: 'structure_fire', priority: '1' }));
   const open = async (page) => {
     // The list may change its order under a pointer, so it is not pointed at.
     await page.locator('[data-testid="incident-row"][data-key="SHOT"]').dispatchEvent('click');
@@ -93,7 +185,7 @@ async function roads(base) {
   await take(base, 'console', 'en', 'day', wide, 'draw', 'LIVE', { act: acts.draw });
   for (const size of [tall, phone]) await take(base, 'console', 'zh', 'day', size, 'draw', 'LIVE', { act: acts.draw });
   const hazard = (id, coordinates, properties) =>
-    call(base, 'PUT', `/api/v1/hazards/${id}`, { type: 'Feature', geometry: { type: 'LineString', coordinates }, properties });
+    put(`/api/v1/hazards/${id}`, { type: 'Feature', geometry: { type: 'LineString', coordinates }, properties });
   await hazard('SHOT-BRIDGE', [[-75.5541, 39.7363], [-75.5549, 39.7352]], { type: 'road_closed', name: 'South Market Street' });
   await hazard('SHOT-SLOW', [[-75.5506, 39.7371], [-75.5478, 39.7345]], { type: 'road_slow', name: 'South Walnut Street', speed_factor: 0.5 });
   for (const lang of ['en', 'fa', 'zh']) await take(base, 'console', lang, 'night', wide, 'closed', 'LIVE', { act: acts.nearest });
@@ -121,68 +213,83 @@ async function facts(base) {
 
 /** What a server is asked for when it stands still with its sockets open, as a stuck machine does. */
 async function stuck(server, state, expect) {
-  for (const lang of languages) {
-    for (const view of ['wall', 'console']) {
-      const act = async (page) => {
-        process.kill(server.pid, 'SIGSTOP');
-        await until(expect, () => page.evaluate((want) => document.documentElement.dataset.state === want, expect), 60_000);
-      };
-      try {
-        await take(server.base, view, lang, lang === 'zh' ? 'day' : 'night', [1920, 1080], state, 'LIVE', { act });
-      } finally {
-        process.kill(server.pid, 'SIGCONT');
-      }
+  const stop = async (page) => {
+    const idle = () => page.evaluate(() => window.__rasad?.mapIdle() ?? true);
+    await until('an idle map', idle, 90_000);
+    process.kill(server.pid, 'SIGSTOP');
+    await until(expect, () => page.evaluate((want) => document.documentElement.dataset.state === want, expect), 60_000);
+  };
+  const one = async (view, lang, theme, size) => {
+    if (dry) return take(server.base, view, lang, theme, size, state, 'LIVE');
+    try {
+      await take(server.base, view, lang, theme, size, state, 'LIVE', { act: stop });
+    } finally {
+      process.kill(server.pid, 'SIGCONT');
     }
+  };
+  for (const view of ['wall', 'console', 'brief']) {
+    for (const lang of languages) {
+      for (const theme of themes) await one(view, lang, theme, sizes[view][0]);
+    }
+    await one(view, 'fa', 'night', sizes[view].at(-1));
   }
 }
 
-/** Serves a state of a tape for as long as `use` takes, when it or a state that is made of it is wanted. */
-async function during(name, others, use) {
-  if (![name, ...others].some(wants)) return;
-  const server = await startServer(stateOf(name));
+/** Serves what `start` says for as long as `use` takes, when any of its pictures is wanted. */
+async function during(start, use) {
+  counted = 0;
+  await use({ base: '' });
+  if (counted === 0 || onlyList) return;
+  const began = Date.now();
+  const server = await startServer(start());
+  dry = false;
   try {
     await use(server);
   } finally {
+    dry = true;
     await server.stop();
     server.clean();
+    console.log(`${counted} pictures, ${Math.round((Date.now() - began) / 1000)} s`);
   }
 }
 
 try {
   const every = ['wall', 'console', 'brief'];
-  await during('empty', ['delayed', 'notlive'], async (server) => {
-    await all(server.base, 'empty', 'LIVE', every);
+  const city = ['--city', join(root, 'build/city')];
+  await during(() => stateOf('empty'), ({ base }) => all(base, 'empty', 'LIVE', every));
+  await during(() => stateOf('quiet'), async (server) => {
+    await all(server.base, 'quiet', 'LIVE', every);
+    await all(server.base, 'simulated', 'LIVE', every, { marks: { simulated: true } });
     await stuck(server, 'delayed', 'DELAYED');
     await stuck(server, 'notlive', 'NOT_LIVE');
   });
-  await during('quiet', [], ({ base }) => all(base, 'quiet', 'LIVE', every));
-  await during('busy', ['notrecording', 'visitor'], async ({ base }) => {
+  await during(() => stateOf('busy'), async ({ base }) => {
     await all(base, 'busy', 'LIVE', every);
-    await all(base, 'notrecording', 'LIVE', ['wall', 'console'], { marks: { recording: false } });
+    await all(base, 'notrecording', 'LIVE', every, { marks: { recording: false } });
     await all(base, 'visitor', 'LIVE', ['wall'], { act: (page) => page.keyboard.press('v') });
   });
-  await during('exercise', [], ({ base }) => all(base, 'exercise', 'LIVE', every));
-  if (wants('partial')) {
+  await during(() => stateOf('exercise'), ({ base }) => all(base, 'exercise', 'LIVE', every));
+  const silent = () => {
     const config = join(shots, 'partial.yaml');
     writeFileSync(config, 'feeds:\n  osmand: {interval: 2s}\n');
-    const silent = await startServer({ args: ['--demo', '--config', config, '--city', join(root, 'build/city')] });
-    await all(silent.base, 'partial', 'PARTIAL', ['wall', 'console']);
-    await silent.stop();
-    silent.clean();
-  }
-  if (['replay', 'facts', 'nearest', 'draw', 'closed', 'overview'].some(wants)) {
-    const demo = await startServer({ args: ['--demo', '--city', join(root, 'build/city')] });
-    await new Promise((r) => setTimeout(r, 60_000)); // incidents happen
-    await facts(demo.base);
-    await all(demo.base, 'facts', 'LIVE', ['wall', 'brief']);
+    return { args: ['--demo', '--config', config, ...city] };
+  };
+  await during(silent, ({ base }) => all(base, 'partial', 'PARTIAL', every));
+  await during(() => ({ args: ['--demo', ...city] }), async ({ base }) => {
+    if (!dry) {
+      await new Promise((r) => setTimeout(r, 60_000)); // incidents happen
+      await facts(base);
+    }
+    await all(base, 'facts', 'LIVE', ['wall', 'brief']);
     const at = new Date(Date.now() - 20_000).toISOString();
-    await all(demo.base, 'replay', 'REPLAY', ['wall', 'console'], { query: `&at=${encodeURIComponent(at)}&speed=1` });
-    await roads(demo.base);
-    await demo.stop();
-    demo.clean();
-  }
-  if (fits('gallery')) {
-    const server = await startServer({ args: ['--city', join(root, 'build/city')] });
+    await all(base, 'replay', 'REPLAY', every, { query: `&at=${encodeURIComponent(at)}&speed=1` });
+    await roads(base);
+  });
+  await during(() => ({ args: city }), ({ base }) => people(base));
+  await during(() => stateOf('busy'), ({ base }) => framed(base));
+  if (fits('gallery') && onlyList) console.log('gallery');
+  else if (fits('gallery')) {
+    const server = await startServer({ args: city });
     const { page, close } = await openPage(browser, `${server.base}/gallery`, { width: 3240, height: 2400 });
     await until('the gallery', () => page.evaluate(() => document.documentElement.dataset.ready === '1'), 90_000);
     await page.screenshot({ path: join(shots, 'gallery.png'), fullPage: true, timeout: 120_000 });
@@ -191,5 +298,9 @@ try {
     server.clean();
   }
 } finally {
-  await browser.close();
+  await browser?.close();
+}
+if (missed.length > 0) {
+  console.error(`${missed.length} pictures could not be taken:\n  ${missed.join('\n  ')}`);
+  process.exitCode = 1;
 }
