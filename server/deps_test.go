@@ -39,6 +39,17 @@ var mustNotImport = map[string]map[string]string{
 		"rasad/server":  "arrows point down",
 		"net/...":       "a city is built from files: air-gapped",
 	},
+	"rasad/geo/picture": {
+		"rasad/streams":  "a picture is of what is where, handed in",
+		"rasad/server":   "arrows point down",
+		"rasad/fixtures": "words and colours are handed in",
+		"rasad/geo/city": "tiles are handed in",
+		"context":        "a picture never waits",
+		"time":           "a picture reads no clock: the same input is the same bytes",
+		"net/...":        "a picture names no other file",
+		"os/...":         "a picture reads no file",
+		"log/...":        "a picture has nothing to log: it returns",
+	},
 	"rasad/streams": {
 		"rasad/server/...":                 "the record does not know who asks",
 		"rasad/fixtures":                   "types and levels are data of the city, not of the record",

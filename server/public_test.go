@@ -230,6 +230,19 @@ func TestNoSecretIsPublic(t *testing.T) {
 	for from := uint64(0); from <= public.Seq(); from += 16 {
 		stranger.get(fmt.Sprintf("/public/v1/since/%s/%d.json", s.public.Epoch(), from))
 	}
+	// The page and the picture of news sites, whatever the build of the screens.
+	for _, query := range []string{"?lang=fa", "?lang=zh&theme=night", "?lang=en&area=-75.6,39.6,-75.4,39.8&layers=incidents,hazards,shelters,sites", "?lang=en&w=1600&h=1600"} {
+		for _, path := range []string{"/embed", "/embed/builder", "/public/v1/picture.svg"} {
+			stranger.get(path + query)
+		}
+	}
+	shown := stranger.ask("GET", "/public/v1/picture.svg?lang=en&w=1600&h=1600")
+	for end := time.Now().Add(20 * time.Second); shown.status == 503 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		shown = stranger.ask("GET", "/public/v1/picture.svg?lang=en&w=1600&h=1600")
+	}
+	if shown.status != 200 || !bytes.Contains(shown.body, []byte("Known to all")) || bytes.Contains(shown.body, []byte("Rasad-Seq")) {
+		t.Errorf("the picture shows nothing of what is public, or a sequence of operations: %d", shown.status)
+	}
 	for _, path := range []string{"/", "/wall", "/console", "/embed", "/healthz", "/readyz", "/metrics", "/api/openapi.yaml", "/api/openapi.json", "/city/city.json",
 		"/tiles/14/4754/6213.pbf", "/api/v1/coverage/14/4754/6213.png", "/api/v1/features", "/api/v1/features?kind=publication", "/api/v1/features?kind=incident&limit=10000",
 		"/api/v1/features?as=public", "/api/v1/acts", "/api/v1/audiences", "/api/v1/preset", "/api/v1/units", "/api/v1/alarms", "/api/v1/units/nearest?lon=-75.5&lat=39.7",

@@ -423,7 +423,7 @@ var embedTemplates = template.Must(template.New("").Funcs(template.FuncMap{"date
 <h2>{{.Words.embed_list}}</h2>
 {{if .Items}}<ol class="items">
 {{range .Items}}{{.}}{{end}}</ol>{{else}}<p class="none">{{.Words.embed_none}} <span class="none-help">{{.Words.embed_none_help}}</span></p>{{end}}
-{{if .Numbers}}<section class="numbers"><h2>{{.Words.embed_numbers}}</h2><ul>{{range .Numbers}}<li><a href="tel:{{.Number}}"><span dir="ltr">{{.Number}}</span> {{.Label}}</a></li>{{end}}</ul></section>
+{{if .Numbers}}<section class="numbers"><h2>{{.Words.embed_numbers}}</h2><ul>{{range .Numbers}}<li><a href="tel:{{.Number}}"><span dir="ltr">{{.Number}}</span> <span>{{.Label}}</span></a></li>{{end}}</ul></section>
 {{end}}{{with .Stand}}<p class="approval">{{.}}</p>
 {{end}}{{with .Credit}}<p class="credit" dir="ltr">{{.}}</p>{{end}}{{end}}
 

@@ -2,12 +2,16 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"rasad/geo"
+	"rasad/geo/picture"
 )
 
 // openTestEmbed reads the words and colours where they are written.
@@ -186,5 +190,57 @@ func TestAShapeOfTheSnapshotIsTheShapeThatWasWritten(t *testing.T) {
 		if got, want := string(mustMarshal(t, x.shape)), string(mustMarshal(t, s)); got != want || x.at != s.Inside() {
 			t.Errorf("%s: got %s, want %s", s.Type, got, want)
 		}
+	}
+}
+
+// FuzzEmbedPreset: whatever an address says, it is a preset that can be drawn, and the
+// same one when it is written again.
+func FuzzEmbedPreset(f *testing.F) {
+	for _, q := range []string{"", "lang=fa&area=51,35,52,36&layers=shelters,sites&theme=night&size=tall&text=1.4&list=0&approval=GS(2026)1&w=300&h=999", "area=NaN,1e400,-0,0x1p9", "%zz&lang=%00", "area=179.9999,84.99,-180,-85", "text=1e0&w=-1"} {
+		f.Add(q, "zh-Hans, fa;q=0.3")
+	}
+	f.Fuzz(func(t *testing.T, query, accept string) {
+		r := &http.Request{URL: &url.URL{RawQuery: query}, Header: http.Header{"Accept-Language": {accept}}}
+		p := embedPresetOf(r, "en", "A1")
+		if !slices.Contains(embedLanguages, p.lang) || p.layers == 0 || p.layers > allLayers || p.text < embedTextMin || p.text > embedTextMax || p.approval == "" ||
+			p.w < picture.SideMin || p.w > picture.SideMax || p.h < picture.SideMin || p.h > picture.SideMax || embedSizes[p.size] == [2]int{} {
+			t.Fatalf("%q is the preset %+v", query, p)
+		}
+		if a := p.area; a != (embedArea{}) {
+			if b := a.box(); b.Min.Lng >= b.Max.Lng || b.Min.Lat >= b.Max.Lat || b.Max.Lat > geo.LatMax || b.Min.Lng < -geo.LngMax {
+				t.Fatalf("%q is the area %+v", query, a)
+			}
+			if areaOf(a.String()) != a {
+				t.Fatalf("%v is read as %v", a, areaOf(a.String()))
+			}
+		}
+		_, again, _ := strings.Cut(p.picture(picture.Night, "", ""), "?")
+		q := embedPresetOf(&http.Request{URL: &url.URL{RawQuery: again}, Header: http.Header{}}, "en", "A1")
+		want := p.ofPicture()
+		want.theme = picture.Night
+		if q.ofPicture() != want {
+			t.Fatalf("%q: %+v is written as %s and read as %+v", query, want, again, q.ofPicture())
+		}
+	})
+}
+
+func TestWhatWasUsedLastIsKept(t *testing.T) {
+	l := newLRU[int, string](10)
+	l.put(1, "a", 4)
+	l.put(2, "b", 4)
+	l.get(1)
+	l.put(3, "c", 4) // there is no room for three
+	for key, want := range map[int]bool{1: true, 2: false, 3: true} {
+		if _, ok := l.get(key); ok != want {
+			t.Errorf("%d is kept: %v", key, ok)
+		}
+	}
+	l.put(1, "larger", 11)
+	if _, ok := l.get(1); ok || l.weight != 4 || l.order.Len() != 1 {
+		t.Errorf("what is too large is kept, or what it stood for weighs on: %d", l.weight)
+	}
+	l.put(3, "again", 9)
+	if v, _ := l.get(3); v != "again" || l.weight != 9 {
+		t.Errorf("%q with a weight of %d", v, l.weight)
 	}
 }
