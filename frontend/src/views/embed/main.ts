@@ -41,8 +41,7 @@ async function begin(): Promise<void> {
   const [top, answerBox, picture, list] = [byId("top"), byId("answer"), byId("picture"), byId("list")];
   html.dataset["script"] = "";
   answerBox.setAttribute("aria-label", words("embed_ask"));
-  picture.setAttribute("role", "region");
-  picture.setAttribute("aria-label", words("embed_map"));
+  picture.setAttribute("aria-label", `${words("embed_map")} · ${page.city}`); // the map in it is called a map as well
 
   let map: EmbedMap | null = null;
   let here: Here | null = null;
@@ -211,30 +210,41 @@ async function begin(): Promise<void> {
   // ---- The picture, and the map in its place ----
 
   const still = Array.from(picture.children);
-  const caption = el("figcaption", "", {}, ...Array.from(list.querySelectorAll<HTMLElement>(".approval, .credit")));
+  const caption = el("div", "caption", {}, ...Array.from(list.querySelectorAll<HTMLElement>(".approval, .credit")));
   if (caption.childElementCount === 0) caption.append(el("p", "credit", {}, page.credit));
   const box = el("div", "map", { dir: "ltr" });
   picture.append(caption);
   let seqOfPicture = -1;
 
+  const frame = el("div", "still");
+  frame.append(...still);
+  picture.prepend(frame);
+
   /** The server's picture of now: where there is no map, the picture and the list say the same. */
   function renewPicture(seq: number): void {
     const first = seqOfPicture < 0;
     seqOfPicture = seq;
-    if (first) return; // it came with the page
-    for (const image of picture.querySelectorAll<HTMLImageElement | HTMLSourceElement>(".still img, .still source")) {
+    if (!first) address(`v=${seq}`); // the first came with the page
+  }
+  /** Another address, or the browser shows what it has. */
+  function address(mark: string): void {
+    for (const image of frame.querySelectorAll("img, source")) {
       for (const name of ["src", "srcset"] as const) {
-        const address = image.getAttribute(name)?.replace(/&v=\d+$/, "");
-        if (address) image.setAttribute(name, `${address}&v=${seq}`);
+        const plain = image.getAttribute(name)?.replace(/&v=.*$/, "");
+        if (plain) image.setAttribute(name, `${plain}&${mark}`);
       }
     }
   }
-  const frame = el("div", "still");
-  frame.append(...still);
-  picture.prepend(frame);
-  // A picture that does not come leaves its place to the list.
-  frame.addEventListener("error", () => (frame.hidden = true), true);
-  frame.addEventListener("load", () => (frame.hidden = false), true);
+  // A picture that does not come leaves its place to the list, and is asked for again: many ask at once after an earthquake.
+  let missed = 0;
+  const missing = (): void => {
+    frame.hidden = true;
+    if (!map) setTimeout(() => !map && address(`v=${seqOfPicture}.${missed}`), Math.min(60_000, 3000 * 2 ** missed++) * (1 + Math.random()));
+  };
+  frame.addEventListener("error", missing, true);
+  frame.addEventListener("load", () => ([frame.hidden, missed] = [false, 0]), true);
+  const image = frame.querySelector("img");
+  if (image?.complete && image.naturalWidth === 0) missing(); // before there was a script to hear of it
 
   async function bringMap(): Promise<void> {
     const { canDraw, openMap } = await import("./map");
