@@ -236,9 +236,9 @@ func TestNoSecretIsPublic(t *testing.T) {
 			stranger.get(path + query)
 		}
 	}
-	shown := stranger.ask("GET", "/public/v1/picture.svg?lang=en&w=1600&h=1600")
+	shown := stranger.ask("GET", "/public/v1/picture.svg?lang=en&layers=shelters&w=1600&h=1600")
 	for end := time.Now().Add(20 * time.Second); shown.status == 503 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		shown = stranger.ask("GET", "/public/v1/picture.svg?lang=en&w=1600&h=1600")
+		shown = stranger.ask("GET", "/public/v1/picture.svg?lang=en&layers=shelters&w=1600&h=1600")
 	}
 	if shown.status != 200 || !bytes.Contains(shown.body, []byte("Known to all")) || bytes.Contains(shown.body, []byte("Rasad-Seq")) {
 		t.Errorf("the picture shows nothing of what is public, or a sequence of operations: %d", shown.status)

@@ -132,13 +132,16 @@ func (d *drawing) free(r rect) bool {
 	if r.x0 < 2 || r.y0 < 2 || r.x1 > float64(d.frame.W)-2 || r.y1 > float64(d.frame.H)-2 {
 		return false
 	}
-	for _, t := range d.taken {
-		if t.meets(r) {
-			return false
-		}
+	if d.covered(r) {
+		return false
 	}
 	d.taken = append(d.taken, r)
 	return true
+}
+
+// covered tells whether something that was taken reaches into r.
+func (d *drawing) covered(r rect) bool {
+	return slices.ContainsFunc(d.taken, r.meets)
 }
 
 func (d *drawing) ground() {
@@ -298,6 +301,10 @@ func (d *drawing) place(marks []Mark) []sign {
 		at, ok := d.frame.sees(m)
 		if !ok {
 			continue
+		}
+		half := signSize/2 + 1.
+		if own := d.frame.at(m.At); at != own && d.covered(rect{at[0] - half, at[1] - half, at[0] + half, at[1] + half}) {
+			continue // it is only near here, and its edge shows: not under the time or the scale
 		}
 		near := slices.IndexFunc(out, func(s sign) bool {
 			return s.Sign == m.Sign && s.Tone == m.Tone && math.Hypot(s.at[0]-at[0], s.at[1]-at[1]) < signSize*0.8

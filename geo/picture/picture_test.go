@@ -170,8 +170,8 @@ func read(t testing.TB, b []byte) (texts []string) {
 }
 
 func TestAPictureIsSmallHoweverDenseTheCity(t *testing.T) {
-	for _, streets := range []int{0, 10, 200, 800} {
-		for _, size := range [][2]int{{480, 300}, {1600, 1600}} {
+	for streets, sizes := range map[int][][2]int{0: {{480, 300}, {1600, 1600}}, 200: {{480, 300}}, 600: {{1600, 1600}}} {
+		for _, size := range sizes {
 			g := ground(t, &town{streets: streets}, wholeTown, size[0], size[1])
 			out := Draw(g, palettes(t)[Day], nil, words("en"))
 			read(t, out)

@@ -186,13 +186,13 @@ func (a *API) serveEmbed(w http.ResponseWriter, r *http.Request) bool {
 		a.publicProblem(w, "embed", problem(http.StatusNotFound, "no-screens", "the screens are not in this binary; make build builds them"))
 		return true
 	}
-	preset := embedPresetOf(r, a.shop.home, a.shop.approval).ofPage()
+	preset := embedPresetOf(r, a.shop.home, a.shop.approval)
 	if !a.strangers.enter() {
 		a.shop.busy(w, r, preset.lang)
 		return true
 	}
 	defer a.strangers.inside.Add(-1)
-	p, err := a.shop.page(r.Context(), embedKey{what, preset}, time.Now())
+	p, err := a.shop.page(r.Context(), embedKey{what, preset.ofPage()}, time.Now())
 	if err != nil {
 		a.shop.lost(w, r, preset.lang, err)
 		return true
@@ -419,7 +419,7 @@ var embedTemplates = template.Must(template.New("").Funcs(template.FuncMap{"date
 
 {{define "body"}}<h1>{{.Title}}</h1>
 {{range .Marks}}<p class="marks" role="note"><strong>{{.Name}}</strong> <span>{{.Help}}</span></p>
-{{end}}<p class="asof">{{template "moment" .AsOf}} <span class="changed">{{template "moment" .Changed}}</span> <a class="reload" href="">{{.Words.embed_reload}}</a></p>
+{{end}}<p class="asof">{{template "moment" .AsOf}} {{if .Changed.At}}<span class="changed">{{template "moment" .Changed}}</span>{{end}} <a class="reload" href="">{{.Words.embed_reload}}</a></p>
 <h2>{{.Words.embed_list}}</h2>
 {{if .Items}}<ol class="items">
 {{range .Items}}{{.}}{{end}}</ol>{{else}}<p class="none">{{.Words.embed_none}} <span class="none-help">{{.Words.embed_none_help}}</span></p>{{end}}
@@ -449,12 +449,15 @@ func (e *embedShop) write(t *town, p *embedPreset, at time.Time, builder bool) (
 	say := e.tongue(p.lang)
 	d := pageData{Lang: p.lang, Dir: directionOf(p.lang), Theme: p.theme, Size: p.size, Text: strconv.FormatFloat(float64(p.text)/10, 'f', -1, 64), List: "1", Page: "embed",
 		City: e.cityName(p.lang), Zone: e.zone.String(), Approval: p.approval, World: e.worldName(), Preset: e.api.Preset.Code,
-		Words: say.words, AsOf: say.dated("embed_as_of", at), Changed: say.dated("embed_changed", t.changed), W: p.w, H: p.h}
+		Words: say.words, AsOf: say.dated("embed_as_of", at), W: p.w, H: p.h}
 	if !p.list {
 		d.List = "0"
 	}
 	if builder {
 		d.Page = "builder"
+	}
+	if t.changed.Unix() > 0 { // a world in which nothing was ever recorded is of 1970
+		d.Changed = say.dated("embed_changed", t.changed)
 	}
 	d.Title = say.text("embed_title", "city", d.City)
 	d.place(e, p)

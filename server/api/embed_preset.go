@@ -132,6 +132,7 @@ func embedPresetOf(r *http.Request, home, approval string) embedPreset {
 // ofPage and ofPicture leave of a preset what the one or the other depends on.
 func (p embedPreset) ofPage() embedPreset {
 	p.w, p.h = embedSizes[p.size][0], embedSizes[p.size][1]
+	p.said = false
 	return p
 }
 

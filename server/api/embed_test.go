@@ -218,6 +218,10 @@ func TestTheEmbedIsForCaches(t *testing.T) {
 			t.Errorf("%s: what is withdrawn is still told: %d", path, after.Code)
 		}
 	}
+	s.say(api.PublicPage{Body: []byte(`{"time":"1970-01-01T00:00:00Z","features":[]}`), Tag: "pe-9"})
+	if b := h.news("/embed?lang=en", nil).Body.String(); strings.Contains(b, "Last change") || strings.Contains(b, "196") {
+		t.Error("what was never changed has a last change")
+	}
 	if b := h.news("/embed?lang=en", nil).Body.String(); !strings.Contains(b, "That does not mean that there is no danger.") {
 		t.Error("an empty list does not say what it does not say")
 	}
