@@ -410,6 +410,15 @@ func BenchmarkEmbed(b *testing.B) {
 				h.api.ServeHTTP(nobodyReads{http.Header{}}, r)
 			}
 		})
+		b.Run("another preset "+path, func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				i++
+				r := httptest.NewRequest("GET", fmt.Sprintf("http://localhost%s&approval=%d", path, i), nil)
+				r.Header = http.Header{"Accept-Encoding": {"gzip"}}
+				h.api.ServeHTTP(nobodyReads{http.Header{}}, r)
+			}
+		})
 		b.Run("new "+path, func(b *testing.B) {
 			i := 0
 			for b.Loop() {
