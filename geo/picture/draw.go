@@ -483,8 +483,10 @@ func (d *drawing) write(x, y float64, text string, l letters) {
 	fmt.Fprintf(&d.text, ">%s</text>", escape(text))
 }
 
-// plate writes a text on a plate whose corner lies at x and y; end: its right one.
+// plate writes a text on a plate whose corner lies at x and y; end: its right one. A
+// text that the picture is too narrow for is smaller.
 func (d *drawing) plate(x, y float64, end bool, text string, size float64, weight int) {
+	size = min(size, (float64(d.frame.W)-30)/max(widthOf(text), 1))
 	w, h := widthOf(text)*size+12, size*1.7
 	at, l := x+6, letters{size: size, weight: weight, token: "text", side: onRight}
 	if end {
@@ -539,6 +541,11 @@ func (d *drawing) furniture() {
 		x0 -= length
 	}
 	y := height - pad - 2
+	for range 2 { // above what is written there, where the picture is narrow
+		if d.covered(rect{x0 - 2, y - 24, x0 + length + 2, y + 4}) {
+			y -= smallSize*1.7 + 3
+		}
+	}
 	d.taken = append(d.taken, rect{x0 - 2, y - 24, x0 + length + 2, y + 4})
 	line := fmt.Sprintf("M%s %sv5h%sv-5", num(x0), num(y-5), num(length))
 	fmt.Fprintf(&d.text, `<path fill="none" stroke="%s" stroke-width="4" stroke-opacity=".8" d="%s"/><path fill="none" stroke="%s" stroke-width="1.5" d="%s"/>`, d.colour("label-halo"), line, d.colour("text"), line)

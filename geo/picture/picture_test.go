@@ -233,6 +233,16 @@ func TestWhatAPictureSays(t *testing.T) {
 	if !bytes.Contains(out, []byte(`stroke-dasharray="5 4"`)) {
 		t.Error("what is somewhere within a circle has a firm edge")
 	}
+	// In the narrowest picture the credit is smaller, and the scale stands above it.
+	small := Draw(ground(t, nil, wholeTown, SideMin, SideMin), p, nil, w)
+	read(t, small)
+	size := regexp.MustCompile(`font-size="([\d.]+)"[^>]*>© OpenStreetMap`).FindSubmatch(small)
+	if size == nil {
+		t.Fatal("nobody is credited in the narrowest picture")
+	}
+	if v, err := strconv.ParseFloat(string(size[1]), 64); err != nil || v > 9 {
+		t.Errorf("the credit is written in %s", size[1])
+	}
 	if plain := Draw(ground(t, nil, wholeTown, 720, 450), p, nil, Words{}); len(read(t, plain)) != 0 || len(plain) > 2000 {
 		t.Errorf("a picture of nothing says something: %s", plain)
 	}
