@@ -258,6 +258,14 @@ describe("a replay", () => {
     expect(last().sent.at(-1)).toEqual({ seek: "2026-01-01T10:00:00.000Z" });
   });
 
+  test("that was sent elsewhere while its connection was made goes there once it is", () => {
+    link.handle({ type: "open", url: "ws://rasad.test/api/v1/stream?at=2026-01-01T00:00:00Z&speed=4", replay: true });
+    link.handle({ type: "send", message: { seek: "2026-01-01T08:00:00.000Z", speed: 1 } });
+    last().sent = []; // a socket that is not open takes nothing
+    last().open();
+    expect(last().sent).toContainEqual({ seek: "2026-01-01T08:00:00.000Z" });
+  });
+
   test("that was sent elsewhere goes there, though a frame of before was under way when the link fell", () => {
     open();
     last().receive(shown(7, "2026-01-01T10:00:00Z"));

@@ -75,6 +75,9 @@ export type Pick = Readonly<{
 /** A place that a person pointed at. */
 export type PointedAt = Readonly<{ at: LngLat; x: number; y: number; button: "primary" | "secondary" }>;
 
+/** Where a view is: its middle, its zoom, and how it is turned, in degrees. */
+export type CameraPlace = Readonly<{ center: LngLat; zoom: number; bearing: number }>;
+
 /** What tests and a wall's health report ask. */
 export type MapStats = Readonly<{
   /** Everything that there is to draw is drawn. */
@@ -108,6 +111,12 @@ export type MapView = Readonly<{
   /** Resumes fitting the incidents, or locks the view where it is. */
   follow(on: boolean): void;
   onCamera(listener: (state: CameraState) => void): () => void;
+  /** Where the view is, to be given to another map. */
+  view(): CameraPlace;
+  /** Puts the view where another map is, at once, and locks it. */
+  setView(at: CameraPlace): void;
+  /** Every movement of the view, whoever moved it. */
+  onMove(listener: (at: CameraPlace) => void): () => void;
   /** A click: what it hit, or null for the ground. */
   onPick(listener: (pick: Pick | null) => void): () => void;
   /** A click of either button, wherever it was; a long press is a secondary one. Comes after `onPick`. */
@@ -317,6 +326,16 @@ class View {
       },
       follow: (on) => this.#camera.follow(on),
       onCamera: (listener) => this.#camera.onChange(listener),
+      view: () => this.#view(),
+      setView: ({ center, zoom, bearing }) => {
+        this.#camera.follow(false);
+        map.jumpTo({ center: [center[0], center[1]], zoom, bearing });
+      },
+      onMove: (listener) => {
+        const moved = () => listener(this.#view());
+        map.on("move", moved);
+        return () => map.off("move", moved);
+      },
       onPick: (listener) => add(this.#pickListeners, listener),
       onPoint: (listener) => add(this.#pointListeners, listener),
       setTheme: (theme) => {
@@ -859,6 +878,11 @@ class View {
     this.#units.select(feature?.kind === "unit" ? feature.id : 0);
     this.#mark(source.selection, source.callsigns, source.hazards);
     this.#layOut();
+  }
+
+  #view(): CameraPlace {
+    const { lng, lat } = this.#map.getCenter();
+    return { center: [lng, lat], zoom: this.#map.getZoom(), bearing: this.#map.getBearing() };
   }
 
   #fly(to: string | LngLat, zoom?: number): void {

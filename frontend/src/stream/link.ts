@@ -142,6 +142,8 @@ export class Link {
     this.#expect(connectMs);
     socket.onopen = () => {
       this.#expect(silenceMs);
+      // Sent elsewhere while the connection was made: its address still says the moment of before.
+      if (this.#replay && this.#sought && url.searchParams.get("at") !== this.#at) this.#send({ seek: this.#at });
       this.#clocks = 0;
       this.#askClock();
       this.#link("open", 0);

@@ -36,20 +36,16 @@ const pause = (ms: number, signal: AbortSignal) =>
  * until it answers. What was kept of another session is destroyed, and so is everything once nobody is signed in.
  */
 export async function begin(signal: AbortSignal, on: Beginning): Promise<void> {
-  const query = new URLSearchParams(location.search);
-  const at = query.get("at");
-  const rate = Number(query.get("speed") ?? 1);
-  const speed = rate >= 0 ? rate : 1;
   const make = (preset: Preset, city: Keepsake["city"], keepsake: Keepsake | null): Brief => {
     settings.timeZone = city.time_zone;
     const first = preset.languages[0];
     if (first) settings.offerLanguage(first);
-    return new Brief(preset, city, keepsake && unflatten(keepsake.world), keepsake?.hour ?? null, at, speed);
+    return new Brief(preset, city, keepsake && unflatten(keepsake.world), keepsake?.hour ?? null);
   };
 
   void fonts(); // words stand in the system's letters until then
   const asked = Promise.all([me.load(signal), getPreset<Preset>(signal), getCity(signal)]);
-  const remembered = at === null ? kept<Keepsake>() : Promise.resolve(null);
+  const remembered = kept<Keepsake>();
   const early = await Promise.race([asked, pause(patienceMs, signal)]);
   const unsigned = (answer: Awaited<typeof asked>[0]) => !answer.ok && answer.problem.status === 401;
   let shown: Brief | null = null;

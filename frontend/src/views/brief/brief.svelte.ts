@@ -9,11 +9,13 @@ import { Live } from "../shared/live.svelte";
 import { decisionsOf, figuresOf, fleetOf, roomOf, situationOf } from "./city";
 import { changesOf, summaryOf, type Summary } from "./hour";
 import { flatten, keepsakeVersion, type Keepsake } from "./keepsake";
-import { openPast } from "./past";
+import { openPast } from "../replay/past";
 
 const hourMs = 3600_000;
 /** The hour before is looked up again after this long, so that "the last hour" stays one. */
 const hourEveryMs = 5 * 60_000;
+/** A replay that has come so far from where the hour before was looked up looks again, ms. */
+const pastHourMs = 2 * 60_000;
 /** The first look waits for the numbers to be on the screen. */
 const hourAfterMs = 1200;
 const keepEveryMs = 60_000;
@@ -58,8 +60,10 @@ export class Brief {
   readonly #city: City;
   readonly #stops: (() => void)[] = [];
   #keptAt = -Infinity;
+  #lookedBackFrom = -Infinity;
 
-  constructor(preset: Preset, city: City, seed: Frame | null, then: Summary | null, at: string | null, speed: number) {
+  /** @param at the moment that a replay begins with, RFC 3339; none: the present. */
+  constructor(preset: Preset, city: City, seed: Frame | null, then: Summary | null, at: string | null = null, speed = 1) {
     this.#preset = preset;
     this.#city = city;
     this.live = new Live(preset, city, at, speed, { audience: "brief", every: "1s", ...(seed ? { seed } : {}) }, false);
@@ -77,6 +81,12 @@ export class Brief {
     this.#stops.push(
       world.onFrame(({ keyframe, frame }) => {
         if (!keyframe || frame.status?.clock === 0) return; // what was kept has no clock
+        // A jump: the hour before is another one.
+        if (this.live.replay && this.fresh) {
+          this.then = null;
+          clearTimeout(timer);
+          timer = setTimeout(() => void this.lookBack(), hourAfterMs);
+        }
         if (!this.fresh) {
           this.fresh = true;
           timer = setTimeout(() => this.#begin(), hourAfterMs);
@@ -115,21 +125,33 @@ export class Brief {
   /** The numbers are on the screen: now what explains them. */
   #begin(): void {
     this.live.nameStreets();
-    if (this.live.replay) return;
+    if (this.live.replay) {
+      void this.lookBack();
+      const along = setInterval(() => Math.abs(this.live.moment() - this.#lookedBackFrom) > pastHourMs && void this.lookBack(), 5000);
+      this.#stops.push(() => clearInterval(along));
+      return;
+    }
     void this.keep();
     void this.lookBack().then(() => this.keep());
     const every = setInterval(() => document.visibilityState === "visible" && void this.lookBack(), hourEveryMs);
     this.#stops.push(() => clearInterval(every));
   }
 
-  /** Asks the record for the city an hour ago. */
+  /** The same city at a moment of the past, Unix ms, to be closed by whoever opens it; speed 0 holds it there. */
+  past(at: number, speed: number): Brief {
+    return new Brief(this.#preset, this.#city, null, null, new Date(at).toISOString(), speed);
+  }
+
+  /** Asks the record for the city an hour before what is shown. */
   async lookBack(): Promise<void> {
-    const now = this.live.session.now();
+    const now = this.live.moment();
     if (!Number.isFinite(now)) return;
+    this.#lookedBackFrom = now;
     const past = openPast("brief");
     this.#stops.push(() => past.close());
     try {
       const world = await past.at(now - hourMs);
+      if (this.#lookedBackFrom !== now) return; // somebody jumped meanwhile
       if (world) this.then = summaryOf(world, world.time, this.live.codes);
       this.thenMissing = world === null && this.then === null;
     } finally {

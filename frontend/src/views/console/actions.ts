@@ -10,6 +10,8 @@ export type Action = Readonly<{
   /** How the key is written in lists. */
   key?: string;
   ctrl?: boolean;
+  /** It changes something: while somebody looks at the past its key says why it does nothing. */
+  command?: boolean;
   /** Whether it can be done now. */
   possible: () => boolean;
   run: () => void;
@@ -19,7 +21,7 @@ export type Action = Readonly<{
 export function isWriting(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
-  return target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type);
+  return target instanceof HTMLInputElement && !["checkbox", "radio", "button", "range"].includes(target.type);
 }
 
 /** Whether Enter and Space press what is under the focus. */

@@ -57,6 +57,8 @@ export class Desk {
   /** Where the next incident will be; null: the centre of the map. */
   pin = $state.raw<LngLat | null>(null);
   question = $state.raw<Question | null>(null);
+  /** The dispatcher looks at the past: nothing is ordered until he looks at the present again. */
+  held = $state(false);
   notices = $state.raw<readonly Notice[]>([]);
   ghosts = $state.raw<readonly Ghost[]>([]);
   /** Units chosen among the nearest, to be assigned by Enter. */
@@ -80,6 +82,17 @@ export class Desk {
   constructor(live: Live) {
     this.live = live;
     this.cover = new Cover(live);
+  }
+
+  /** Nothing can be ordered from here: this is the past, or somebody looks at it. */
+  get closed(): boolean {
+    return this.live.replay || this.held;
+  }
+
+  /** Says why a command is not possible, once. */
+  refuse(): void {
+    const words = m.problem_replay();
+    if (!this.notices.some((notice) => notice.text === words)) this.tell("problem", words);
   }
 
   /** Shows an incident. */
@@ -280,7 +293,8 @@ export class Desk {
   }
 
   async acknowledge(alarm: string): Promise<void> {
-    const outcome = await this.#run(m.alarm_ack(), (o) => commands.acknowledge(alarm, o));
+    // To have seen an alarm of now orders nothing: it is possible while somebody looks at the past.
+    const outcome = await this.#run(m.alarm_ack(), (o) => commands.acknowledge(alarm, o), true, !this.live.replay);
     if (outcome.ok) this.tell("done", m.done_acked());
   }
 
@@ -335,8 +349,8 @@ export class Desk {
   }
 
   /** Sends a command, says so when it takes long, and waits until its outcome is on the screen. */
-  async #run<T>(what: string, call: (o: Options) => Promise<Outcome<T>>, tellProblem = true): Promise<Outcome<T>> {
-    if (this.#refusedInReplay()) {
+  async #run<T>(what: string, call: (o: Options) => Promise<Outcome<T>>, tellProblem = true, always = false): Promise<Outcome<T>> {
+    if (!always && this.#refusedInReplay()) {
       const problem: Problem = { code: "replay", status: 0, detail: "", errors: [], current: null };
       return { ok: false, problem, seq: 0 };
     }
@@ -353,15 +367,14 @@ export class Desk {
     if (!outcome.ok && tellProblem) {
       const passing = outcome.problem.status === 0 || outcome.problem.status >= 500;
       // Trying again by hand is another command: a key of its own. Asking for the same state twice does nothing twice.
-      this.#fail(outcome.problem, passing ? () => void this.#run(what, call) : undefined);
+      this.#fail(outcome.problem, passing ? () => void this.#run(what, call, true, always) : undefined);
     }
     return outcome;
   }
 
   #refusedInReplay(): boolean {
-    if (!this.live.replay) return false;
-    this.tell("problem", m.problem_replay());
-    return true;
+    if (this.closed) this.refuse();
+    return this.closed;
   }
 }
 

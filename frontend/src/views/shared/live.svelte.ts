@@ -59,7 +59,8 @@ export class Live {
   /** The first keyframe has come. */
   begun = $state(false);
 
-  readonly #log: ActLog;
+  #log: ActLog;
+  #front = true;
   readonly #stopped: AbortSignal;
   readonly #stops: (() => void)[] = [];
   #build = "";
@@ -103,7 +104,10 @@ export class Live {
     };
     this.#stops.push(
       this.world.onFrame((change) => {
+        // The past begins again at each jump: what differs from before it did not happen.
+        if (this.replay && change.keyframe) this.#log = new ActLog(this.codes);
         if (this.#log.take(change)) dirty.add("acts");
+        if (this.replay && change.keyframe) dirty.add("acts");
         for (const f of change.put) dirty.add(f.kind);
         for (const f of change.drop) dirty.add(f.kind);
         if (change.keyframe) for (const kind of kinds) dirty.add(kind);
@@ -113,7 +117,7 @@ export class Live {
       }),
     );
 
-    const look = () => this.#look();
+    const look = () => this.look();
     const clock = setInterval(look, livenessEveryMs);
     this.#stops.push(this.session.onState(look), () => clearInterval(clock), () => clearTimeout(timer));
     look();
@@ -124,6 +128,12 @@ export class Live {
     const build = this.session.build();
     if (build && !this.#build) this.#build = build;
     return this.#build !== "" && build !== "" && build !== this.#build;
+  }
+
+  /** Whether the page's own word about its picture, `data-state`, is of this world: not while another stands before it. */
+  inFront(on: boolean): void {
+    this.#front = on;
+    if (on) document.documentElement.dataset["state"] = this.liveness.word;
   }
 
   /** Fetches the names of streets and quarters, where the city has some: until then places have none. */
@@ -164,15 +174,12 @@ export class Live {
     this.session.close();
   }
 
-  #look(): void {
+  /** Reads the state of the picture, as happens several times a second anyway: whoever waits for a moment need not wait for that. */
+  look(): void {
     const next = this.session.liveness();
     if (next.state === "live") heard(next.age * 1000);
-    if (differs(this.liveness, next)) {
-      this.liveness = next;
-      document.documentElement.dataset["state"] = next.word;
-    } else if (!document.documentElement.dataset["state"]) {
-      document.documentElement.dataset["state"] = next.word;
-    }
+    if (differs(this.liveness, next)) this.liveness = next;
+    if (this.#front) document.documentElement.dataset["state"] = next.word;
     const shown = this.replay ? next.at : this.session.now();
     // Once a second, at the second: clocks and stopwatches move together.
     const second = Math.floor(shown / 1000) * 1000;
@@ -189,10 +196,19 @@ function differs(a: Liveness | undefined, b: Liveness): boolean {
     a.exercise !== b.exercise ||
     a.simulated !== b.simulated ||
     a.speed !== b.speed ||
+    a.unproven !== b.unproven ||
     a.link !== b.link ||
     a.silent !== b.silent ||
-    Math.floor(a.at / 1000) !== Math.floor(b.at / 1000)
+    // Acts of the past lie closer to each other than a second, and one goes from one to the next.
+    (b.state === "replay" ? a.at !== b.at : Math.floor(a.at / 1000) !== Math.floor(b.at / 1000))
   );
+}
+
+/** Opens the past of what a screen shows, from a moment on, Unix ms; 0 holds it there. The present goes on beside it. */
+export function pastOf(present: Live, at: number, speed: number): Live {
+  const past = new Live(present.codes.preset, present.city, new Date(at).toISOString(), speed, {}, false);
+  past.places = present.places;
+  return past;
 }
 
 /**
@@ -200,7 +216,6 @@ function differs(a: Liveness | undefined, b: Liveness): boolean {
  * before its server does.
  */
 export async function begin(signal: AbortSignal, onWaiting: () => void): Promise<Live> {
-  const query = new URLSearchParams(location.search);
   for (let pause = 500; ; pause = Math.min(5000, pause * 1.5)) {
     const [preset, city] = await Promise.all([getPreset<Preset>(signal), getCity(signal)]);
     signal.throwIfAborted();
@@ -210,8 +225,7 @@ export async function begin(signal: AbortSignal, onWaiting: () => void): Promise
       if (first) settings.offerLanguage(first);
       await loadFonts(settings.language);
       signal.throwIfAborted();
-      const speed = Number(query.get("speed") ?? 1);
-      return new Live(preset.body, city.body, query.get("at"), speed > 0 ? speed : 1);
+      return new Live(preset.body, city.body, null, 1);
     }
     onWaiting();
     await new Promise((resolve) => setTimeout(resolve, pause));

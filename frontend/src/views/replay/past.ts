@@ -13,10 +13,10 @@ export type Past = Readonly<{
 }>;
 
 /**
- * Opens the record of this audience. A moment before its beginning gives the beginning: `World.time` says which moment
+ * Opens the record of an audience, of the own one without a name. A moment before its beginning gives the beginning: `World.time` says which moment
  * was given. It stands still there: no more is fetched than what is looked at.
  */
-export function openPast(audience: "brief"): Past {
+export function openPast(audience?: "brief"): Past {
   let session: ReturnType<typeof openSession> | undefined;
   let closed = false;
   return {
@@ -24,7 +24,7 @@ export function openPast(audience: "brief"): Past {
       if (closed) return Promise.resolve(null);
       return new Promise((resolve) => {
         if (session) session.seek(moment, 0);
-        else session = openSession({ world: pageWorld(), audience, at: new Date(moment).toISOString(), speed: 0 });
+        else session = openSession({ world: pageWorld(), ...(audience ? { audience } : {}), at: new Date(moment).toISOString(), speed: 0 });
         const { world } = session;
         const done = (answer: World | null) => {
           stop();
