@@ -337,6 +337,8 @@ for (const lang of process.env.RASAD_EVERY_LANGUAGE ? ['en', 'fa', 'zh'] : ['fa'
       await page.setViewportSize({ width, height });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(over <= 0, `${lang} ${width}×${height} scrolls sideways by ${over} px`);
+      const top = await page.evaluate(() => (scrollTo({ top: 700, behavior: 'instant' }), document.querySelector('#top').getBoundingClientRect().top));
+      assert.equal(top, 0, `${lang} ${width}×${height}: the state stays in sight`);
       const small = await page.evaluate(() =>
         Array.from(document.querySelectorAll('button, a, summary'))
           .filter((e) => e.checkVisibility())
@@ -381,6 +383,8 @@ test('on paper there are the date, the list and the map', async () => {
   assert.equal(await page.locator('.buttons').isVisible(), false);
   assert.equal(await page.locator('.printed').isVisible(), true);
   await page.screenshot({ path: join(shots, 'embed-print.png'), fullPage: true });
+  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), 'rgba(0, 0, 0, 0)', 'no ink where there is nothing');
+  assert.match(await page.locator('.printed').evaluate((i) => getComputedStyle(i).filter), /invert/, 'a map of the night is light on paper');
   const ink = await page.evaluate(() => [getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.items h3')).color]);
   assert.deepEqual(ink, ['rgb(21, 32, 44)', 'rgb(21, 32, 44)'], 'dark letters on paper, by night too');
   await close();

@@ -107,7 +107,8 @@ async function begin(): Promise<void> {
       el("div", "buttons", {}, where, onMap, clear),
       el("p", "private", {}, words("embed_private")),
     );
-    if (focused) answerBox.querySelector<HTMLElement>(`[data-testid="${focused}"]`)?.focus();
+    // The answer has taken the button's place, and is read from its beginning.
+    if (focused) answerBox.querySelector<HTMLElement>(`[data-testid="${focused}"]`)?.focus({ preventScroll: true });
     if (told) {
       const edge = answerBox.querySelector('[data-testid="edge"]')?.textContent ?? "";
       announce(`${words(`embed_verdict_${told.verdict}`)}. ${edge}`);
@@ -290,8 +291,9 @@ async function begin(): Promise<void> {
     // The tokens change with the theme of the device.
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => map?.restyle());
     addEventListener("beforeprint", () => {
-      printed.src = map?.picture() ?? "";
-      printed.classList.toggle("night", getComputedStyle(html).colorScheme === "dark");
+      if (!map) return;
+      printed.src = map.picture();
+      printed.classList.toggle("night", map.night());
     });
   }
   const printed = el("img", "printed", { alt: "" });

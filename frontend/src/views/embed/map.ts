@@ -9,7 +9,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { loadFonts, mapFont } from "../../fonts";
 import { groundLayers, source } from "../../map/layers";
 import "../../map/map.css";
-import { readPalette, type Palette } from "../../map/palette";
+import { parseColor, readPalette, type Palette } from "../../map/palette";
 import type { Language } from "../../preset";
 import { shapePath } from "../../shapes";
 import { boxOf, circleRing } from "./geometry";
@@ -59,6 +59,8 @@ export type EmbedMap = Readonly<{
   onMove(listener: (byHand: boolean) => void): void;
   /** The picture as it is, as a data: address. */
   picture(): string;
+  /** It was drawn by night. */
+  night(): boolean;
   /** Ids of what is drawn, for tests: the sources' own word. */
   drawn(): readonly string[];
   idle(): boolean;
@@ -198,6 +200,13 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
   });
   const fit = (box: Box, maxZoom: number) => map.fitBounds([...box] as [number, number, number, number], { padding: 40, maxZoom, ...(still ? { duration: 0 } : { duration: 500 }) });
 
+  // A phone that is turned shows the same again, unless somebody has moved the map.
+  let moved = false;
+  map.on("movestart", (event) => (moved ||= "originalEvent" in event && event.originalEvent !== undefined));
+  map.on("resize", () => {
+    if (!moved && options.box) map.fitBounds([...options.box] as [number, number, number, number], { padding: 8, duration: 0 });
+  });
+
   await new Promise<void>((resolve, reject) => {
     map.once("load", () => resolve());
     // Without a ground there is still something to see; without a context there never is.
@@ -226,14 +235,20 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
     show(id) {
       const feature = items.find((item) => item.id === id)?.feature;
       const box = feature?.geometry && boxOf(feature.geometry, feature.properties.radius_m);
-      if (box) fit(box, focusZoomMost);
+      if (!box) return;
+      moved = true;
+      fit(box, focusZoomMost);
     },
     all: (box) => {
+      moved = box !== undefined;
       const to = box ?? options.box;
       if (to) map.fitBounds([...to] as [number, number, number, number], { padding: 8, duration: still ? 0 : 500 });
     },
     restyle,
-    zoom: (by) => void map.easeTo({ zoom: map.getZoom() + by, duration: still ? 0 : 250 }),
+    zoom: (by) => {
+      moved = true;
+      map.easeTo({ zoom: map.getZoom() + by, duration: still ? 0 : 250 });
+    },
     bounds: () => {
       const b = map.getBounds();
       return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()];
@@ -243,6 +258,8 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
       map.redraw(); // what was drawn is gone from the GPU's buffer by now
       return map.getCanvas().toDataURL("image/jpeg", 0.9);
     },
+    // Of what was drawn: on paper the tokens are those of the day already.
+    night: () => parseColor(palette.color("map-ground"))[1] < 0.5,
     drawn: () => {
       const ids = Object.values(own).flatMap((id) => map.querySourceFeatures(id).map((f) => String(f.properties["key"] ?? "")));
       return [...new Set(ids)].filter(Boolean).sort();
