@@ -215,7 +215,8 @@ async function facts(base) {
 async function stuck(server, state, expect) {
   const stop = async (page) => {
     const idle = () => page.evaluate(() => window.__rasad?.mapIdle() ?? true);
-    if (!page.url().includes('/brief')) await until('an idle map', idle, 90_000);
+    if (page.url().includes('/brief')) await page.waitForTimeout(10_000); // the hour and the sketch have come
+    else await until('an idle map', idle, 90_000);
     process.kill(server.pid, 'SIGSTOP');
     await until(expect, () => page.evaluate((want) => document.documentElement.dataset.state === want, expect), 60_000);
   };
