@@ -308,7 +308,7 @@ test('the builder makes the code for a page, and shows what it will be', async (
   const made = new URL(src).searchParams;
   assert.deepEqual([made.get('lang'), made.get('theme'), made.get('layers'), made.get('approval')], ['fa', 'night', 'incidents,hazards,shelters', 'GS(2026)1234号']);
   assert.match(made.get('area'), /^-75\.6\d*,39\.\d+,-75\.\d+,39\.\d+$/);
-  const frame = await until('the preview', () => page.frames().find((f) => f.url().includes('lang=fa') && f.url().includes('theme=night')), 30_000);
+  const frame = await until('the preview', () => page.frames().find((f) => f.url() === new URL(src).href), 30_000); // not one of the steps before
   await frame.locator('.state[data-state="LIVE"]').waitFor({ timeout: 60_000 });
   assert.equal(await frame.evaluate(() => document.documentElement.dir), 'rtl');
   assert.match(await frame.locator('body').innerText(), /GS\(2026\)1234号/);
