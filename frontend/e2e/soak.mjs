@@ -12,6 +12,8 @@ const minutes = Number(process.argv[2] ?? 8);
 const speed = 720;
 /** Seconds: what the issue allows. */
 const [blankMost, oldMost] = [3, 3];
+/** What takes longer than this, ms, does not come back. Far less is asked of what can be seen. */
+const patience = 300_000;
 /** How much of a box is of one colour when nothing is drawn there: the map, and the panel beside it. */
 const flat = { map: 0.93, panel: 0.96 };
 const losses = Math.max(3, Math.round((50 * minutes) / 60));
@@ -32,7 +34,7 @@ const state = stateOf('month');
 const [first, night] = [Date.parse(state.env.RASAD_SOAK_AT), Date.parse('2026-11-09T19:00:00Z')];
 if (minutes < 45) state.env.RASAD_SOAK_AT = new Date(Math.max(first, night - 0.1 * minutes * 60_000 * speed)).toISOString();
 
-state.patience = 300_000; // the machine may have other things to do
+state.patience = patience; // the machine may have other things to do
 let server = await startServer(state);
 const listen = new URL(server.base).host;
 const browser = await startBrowser();
@@ -90,7 +92,7 @@ async function outage(what, begin, mend) {
   saidOtherwise = false;
   await begin();
   stoppedAt = Date.now();
-  await until(`pixels that do not say LIVE after ${what}`, () => saidOtherwise, 20_000);
+  await until(`pixels that do not say LIVE after ${what}`, () => saidOtherwise, patience);
   await mend();
 }
 
@@ -130,8 +132,8 @@ try {
   const settled = async (what) => {
     const since = Date.now();
     const sees = () => seen.lastPicture > since && seen.word === 'live' && Number.isNaN(seen.blankSince.map) && Number.isNaN(seen.blankSince.panel);
-    await until(`a wall that is LIVE after ${what}`, async () => sees() && (await word()) === 'LIVE', 60_000);
-    if (what === 'kill') await until(`a map that is whole after ${what}`, idle, 60_000);
+    await until(`a wall that is LIVE after ${what}`, async () => sees() && (await word()) === 'LIVE', patience);
+    if (what === 'kill') await until(`a map that is whole after ${what}`, idle, patience);
   };
   await until('a wall that is LIVE', async () => (await word()) === 'LIVE' && (await idle()), 120_000);
   loads = bad.length = 0; // a wall that nobody admitted is refused, and loads itself again when it is
@@ -171,11 +173,11 @@ try {
   await cdp.send('Page.startScreencast', { format: 'png', maxWidth: 640, maxHeight: 360, everyNthFrame: 1 });
 
   // A robot that sees nothing finds nothing: first it is shown what it must see.
-  await until('pictures that say LIVE', () => seen.word === 'live', 30_000);
+  await until('pictures that say LIVE', () => seen.word === 'live', patience);
   await page.evaluate(() => (document.querySelector('.ground').style.visibility = 'hidden'));
-  await until('a robot that sees an empty map', () => !Number.isNaN(seen.blankSince.map), 20_000);
+  await until('a robot that sees an empty map', () => !Number.isNaN(seen.blankSince.map), patience);
   await page.evaluate(() => (document.querySelector('.ground').style.visibility = ''));
-  await until('a robot that sees the map again', () => Number.isNaN(seen.blankSince.map), 20_000);
+  await until('a robot that sees the map again', () => Number.isNaN(seen.blankSince.map), patience);
   failures.length = seen.longestBlank = 0;
 
   // The words: the page's own sequence may not lag behind what the server had three seconds ago while it says LIVE.
@@ -229,7 +231,7 @@ try {
         stoppedAt = NaN;
         server = await startServer({ ...state, data: server.dir, listen });
       });
-      await until('a tape that goes on', () => played() > before, 60_000);
+      await until('a tape that goes on', () => played() > before, patience);
     },
     /** Every second time the worker of the map goes with that of the stream. */
     async kill(n) {
@@ -241,7 +243,7 @@ try {
           }, n % 2 === 1),
         async () => {
           const since = stoppedAt;
-          await until('another worker', () => page.evaluate((since) => window.__workers.some(({ name, at }) => name === 'stream' && at > since), since), 30_000);
+          await until('another worker', () => page.evaluate((since) => window.__workers.some(({ name, at }) => name === 'stream' && at > since), since), patience);
           stoppedAt = NaN;
         },
       );

@@ -24,6 +24,8 @@ export type LayerSwitches = Readonly<{
   hazards: boolean;
   shelters: boolean;
   sites: boolean;
+  /** Lines from units to what they are assigned to; only where both are shown; absent: they are. */
+  assignments?: boolean;
   /** Names of places, streets and waters. */
   labels: boolean;
 }>;

@@ -3,6 +3,7 @@ import type { GeoJSONSource, LayerSpecification, Map as MapLibre, RasterTileSour
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
+import { KeptBasemap } from "./basemap";
 import { loadFonts, type MapFontFaces } from "../fonts";
 import { scaleValue, type Language, type Preset, type Theme } from "../preset";
 import { text, type Feature, type Kind, type LngLat } from "../world/feature";
@@ -23,7 +24,8 @@ export type { Bounds, CameraState, LayerSwitches, Padding };
 export type { DraftShape, RouteLine } from "./operations";
 
 maplibregl.setWorkerUrl(workerUrl);
-maplibregl.addProtocol("pmtiles", new Protocol().tile);
+const tiles = new Protocol();
+maplibregl.addProtocol("pmtiles", tiles.tile);
 
 /** How a map begins. */
 export type MapOptions = Readonly<{
@@ -213,8 +215,10 @@ class View {
   #contextLosses = 0;
   #contextLost = false;
   #bare = true;
-  /** When a part of the ground failed to come, of the monotonic clock; NaN: none did. */
+  /** When a part of the ground failed to come, of the monotonic clock; NaN: none did. Which tiles: the others stay as they are. */
   #groundFailed = NaN;
+  #maskFailed = false;
+  readonly #tilesFailed = new Map<string, { x: number; y: number; z: number }>();
   #laidOut = false;
   #breath = false;
   /** What is to be copied of the ground, when it has come to rest. */
@@ -277,6 +281,8 @@ class View {
     this.#camera = new Camera(map, bounds, options.follow ?? true, () => this.#incidentPlaces());
     if (options.padding) this.#camera.setPadding(options.padding);
 
+    // Nobody stands before a wall to move it again: it keeps its ground.
+    if (options.onGround && options.basemap) KeptBasemap.serve(tiles, new URL(options.basemap, location.href).href);
     this.#ground = options.onGround ? new GroundLayer(options.onGround, () => this.#place()) : null;
 
     // Also after the context of the GPU was lost: the style comes back, what was put into it by hand does not.
@@ -284,8 +290,12 @@ class View {
     map.setMissingStyleImageResolver((id) => this.#addImage(id));
     map.on("render", () => this.#pictures++);
     map.on("error", ({ error, ...what }) => {
-      const from = "sourceId" in what ? what.sourceId : "";
-      if (from === source.basemap || from === source.mask) if (Number.isNaN(this.#groundFailed)) this.#groundFailed = performance.now();
+      const { sourceId: from, tile } = what as { sourceId?: string; tile?: { tileID: { canonical: { x: number; y: number; z: number; key: string } } } };
+      if (from === source.basemap || from === source.mask) {
+        if (from === source.mask) this.#maskFailed = true;
+        else if (tile) this.#tilesFailed.set(tile.tileID.canonical.key, tile.tileID.canonical);
+        if (Number.isNaN(this.#groundFailed)) this.#groundFailed = performance.now();
+      }
       this.#errors.push(String(error?.message ?? error));
       if (this.#errors.length > 20) this.#errors.shift();
     });
@@ -611,10 +621,13 @@ class View {
     if (!this.#loaded || !(performance.now() - this.#groundFailed > groundAgainMs)) return;
     this.#groundFailed = NaN;
     this.#groundStale = true;
-    const tiles = map.getSource<VectorTileSource>(source.basemap);
-    if (tiles?.loaded()) map.refreshTiles(source.basemap);
-    else if (tiles && basemap) tiles.setUrl(`pmtiles://${new URL(basemap, location.href).href}`);
-    if (mask) map.getSource<GeoJSONSource>(source.mask)?.setData(new URL(mask, location.href).href);
+    const ground = map.getSource<VectorTileSource>(source.basemap);
+    if (ground?.loaded()) {
+      if (this.#tilesFailed.size > 0) map.refreshTiles(source.basemap, [...this.#tilesFailed.values()]);
+    } else if (ground && basemap) ground.setUrl(`pmtiles://${new URL(basemap, location.href).href}`);
+    this.#tilesFailed.clear();
+    if (mask && this.#maskFailed) map.getSource<GeoJSONSource>(source.mask)?.setData(new URL(mask, location.href).href);
+    this.#maskFailed = false;
   }
 
   /** What follows moving units is never at rest, and does not count. */
@@ -661,7 +674,7 @@ class View {
   }
 
   #assign(): void {
-    const shown = this.#layers.units && this.#layers.incidents;
+    const shown = this.#layers.units && this.#layers.incidents && this.#layers.assignments !== false;
     this.#assignments.setLines(shown ? operations.assignments(this.#slow(), this.#preview) : []);
   }
 
