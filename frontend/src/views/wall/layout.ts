@@ -3,8 +3,12 @@ import { flag, list, number, text, type Feature, type LngLat } from "../../world
 import type { Bounds, LayerSwitches } from "../../map/map";
 
 /** The panels that this version can draw; a layout may name others, of later versions. */
-export const panels = ["situation", "response", "counters", "worst", "figures", "decisions", "coverage", "trends", "ticker", "cameras", "legend"] as const;
+export const panels = ["situation", "response", "counters", "worst", "figures", "decisions", "coverage", "voids", "trends", "shelters", "hazards", "alarms", "ticker", "cameras", "legend"] as const;
 export type PanelName = (typeof panels)[number];
+
+/** Those of them that are lists beside the map, in the order in which they stand there: on a wall that asks for them. */
+export const lists = ["alarms", "voids", "hazards", "shelters"] as const;
+export type ListName = (typeof lists)[number];
 
 /** What a wall shows, as a console gave it. */
 export type WallLayout = Readonly<{
@@ -33,7 +37,7 @@ export type WallLayout = Readonly<{
 
 /** What a display shows for which nobody made a layout. */
 export const usual: WallLayout = {
-  ...{ name: "", area: null, panels: new Set<string>(panels), layers: { sites: true }, coverage: true, textScale: 1, language: null, theme: null },
+  ...{ name: "", area: null, panels: new Set<string>(panels.filter((name) => !(lists as readonly string[]).includes(name))), layers: { sites: true }, coverage: true, textScale: 1, language: null, theme: null },
   ...{ tourS: 0, part: { col: 0, row: 0, cols: 1, rows: 1 }, visitor: false, cameras: [], dim: null },
 };
 
@@ -73,7 +77,7 @@ export function readLayout(feature: Feature | null): WallLayout {
           : null,
     // No panels is a map alone; the state of the picture is no panel and stands on every screen.
     panels: new Set(named),
-    layers: Object.fromEntries((["units", "incidents", "hazards", "shelters", "sites", "labels"] as const).map((name) => [name, layers.includes(name)])),
+    layers: Object.fromEntries((["units", "incidents", "hazards", "shelters", "sites", "assignments", "labels"] as const).map((name) => [name, layers.includes(name)])),
     coverage: layers.includes("coverage"),
     textScale: Math.min(4, Math.max(0.5, amount(number(feature, "text_scale"), 1))),
     language: language === "fa" || language === "zh" || language === "en" ? language : null,

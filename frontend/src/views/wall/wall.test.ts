@@ -9,7 +9,7 @@ import { decisionsOf, figuresOf } from "../shared/facts";
 import { isUnacknowledged } from "../shared/incidents";
 import { assignmentsBy, standardOf } from "../shared/standard";
 import { mayReload, minuteOfDay, pixelShift, themeAt } from "./keep";
-import { between, layoutOf, minuteOf, panels, readLayout, usual } from "./layout";
+import { between, layoutOf, lists, minuteOf, panels, readLayout, usual } from "./layout";
 import { tourStop, Worsening } from "./tour";
 
 let id = 0;
@@ -43,7 +43,8 @@ describe("the layout of a display", () => {
 
   test("shows something whatever is missing or wrong", () => {
     expect(readLayout(null)).toBe(usual);
-    expect(usual.panels.size).toBe(panels.length);
+    expect(usual.panels.size).toBe(panels.length - lists.length);
+    for (const name of lists) expect(usual.panels.has(name), name).toBe(false);
     const odd = readLayout(feature("layout", "layout-odd", { name: "odd", area: "here", tour: 7, part: { col: 9, cols: 2 }, dim: { from: "25:00" }, text_scale: 99, language: "xx", theme: "pink" }));
     expect(odd).toMatchObject({ area: null, tourS: 0, part: { col: 1, row: 0, cols: 2, rows: 1 }, dim: null, textScale: 4, language: null, theme: null });
   });
