@@ -3,6 +3,7 @@ import { getRecord } from "../../commands/record";
 import { m } from "../../messages";
 import { settings } from "../../ui/settings.svelte";
 import { jumpFrom, lengths, spanAround, spanBeside, speeds, type Jump, type Span } from "../../ui/timebar";
+import { isSensitive } from "../shared/incidents";
 import type { Live } from "../shared/live.svelte";
 import { isolate, nameOfIncident } from "../shared/words";
 import { findRaised, levelsThen, marksOf, type LevelsThen, type Mark, type Raised, type Rank } from "./marks";
@@ -32,6 +33,8 @@ export type ReplayOptions = Readonly<{
   speed: number;
   /** Whether levels, which have no stamp, are looked for in the record: some megabytes on a big city. */
   search: boolean;
+  /** Others than operations read it: nothing of a sensitive incident stands on the bar. */
+  veiled: boolean;
 }>;
 
 /** A replay beside the present: where it is, how fast it goes, and what its bar shows. */
@@ -46,6 +49,7 @@ export class Replay {
   length = $state(lengths[1]!);
 
   #opened = NaN;
+  readonly #veiled: boolean;
   /** A moment that was asked for and is not on the screen yet. */
   #sought = $state<number | null>(null);
   /** One that came while the last was under way: a hand is faster than a record. */
@@ -59,7 +63,8 @@ export class Replay {
   readonly #searched = new Set<string>();
   readonly #stops: (() => void)[] = [];
 
-  constructor(present: Live, past: Live, { speed, search }: ReplayOptions) {
+  constructor(present: Live, past: Live, { speed, search, veiled }: ReplayOptions) {
+    this.#veiled = veiled;
     this.present = present;
     this.past = past;
     this.#opened = present.session.now();
@@ -99,7 +104,8 @@ export class Replay {
   readonly marks = $derived.by((): readonly Mark[] => {
     void [this.#beat, this.past.begun, this.present.begun, this.busy];
     const raised = this.#raised;
-    return untrack(() => marksOf([this.present, this.past], [...raised, ...this.#seen()]));
+    const marks = untrack(() => marksOf([this.present, this.past], [...raised, ...this.#seen()]));
+    return this.#veiled ? marks.filter(({ subject }) => !this.#isSensitive(subject)) : marks;
   });
   /** What the bar marks. */
   readonly jumps = $derived.by((): readonly Jump[] => {
@@ -209,6 +215,11 @@ export class Replay {
 
   #jump(mark: Mark): Jump {
     return { at: mark.at, label: this.label(mark), token: tokens[mark.what], weight: mark.weight };
+  }
+
+  #isSensitive(key: string): boolean {
+    const feature = this.present.world.get(key) ?? this.past.world.get(key);
+    return feature?.kind === "incident" && isSensitive(feature, this.present.codes);
   }
 
   /** Priorities that this screen saw change. */
