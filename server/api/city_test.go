@@ -83,6 +83,12 @@ func TestCity(t *testing.T) {
 	}
 	h.get(path, "If-None-Match", packed.header.Get("ETag")).want(304)
 	h.get("/tiles/14/0/0.pbf").want(204)
+	// Strangers draw the public map on it, and do not learn how much operations do.
+	for _, path := range []string{path, "/city/city.json", "/tiles/14/0/0.pbf"} {
+		if w := h.askPublic("GET", path, nil); w.Code >= 300 || w.Header().Get("Rasad-Seq") != "" {
+			t.Errorf("%s: a stranger got %d with sequence %q", path, w.Code, w.Header().Get("Rasad-Seq"))
+		}
+	}
 	h.get("/tiles/20/0/0.pbf").want(204)
 
 	whole := h.get("/city/basemap.pmtiles").want(200)

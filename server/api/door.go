@@ -94,6 +94,9 @@ func (a *API) enter(c echo.Context) error {
 		return err
 	}
 	c.Set(principalKey, who)
+	if call.action == access.GroundRead && who.Role == access.Anonymous && !strings.HasPrefix(r.URL.Path, "/api/") {
+		delete(h, seqHeader) // the public draws on the ground; how much operations do is not its business
+	}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return problem(http.StatusBadRequest, "invalid", "the query of the address is malformed: "+err.Error())
 	}
