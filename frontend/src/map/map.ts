@@ -115,8 +115,8 @@ export type MapView = Readonly<{
   onCamera(listener: (state: CameraState) => void): () => void;
   /** Where the view is, to be given to another map. */
   view(): CameraPlace;
-  /** Puts the view where another map is, at once, and locks it. */
-  setView(at: CameraPlace): void;
+  /** Puts the view where another map is, at once. Locks it, unless the other map leads and this one follows its incidents as before. */
+  setView(at: CameraPlace, lock?: boolean): void;
   /** Every movement of the view, whoever moved it. */
   onMove(listener: (at: CameraPlace) => void): () => void;
   /** A click: what it hit, or null for the ground. */
@@ -337,8 +337,8 @@ class View {
       follow: (on) => this.#camera.follow(on),
       onCamera: (listener) => this.#camera.onChange(listener),
       view: () => this.#view(),
-      setView: ({ center, zoom, bearing }) => {
-        this.#camera.follow(false);
+      setView: ({ center, zoom, bearing }, lock = true) => {
+        if (lock) this.#camera.follow(false);
         map.jumpTo({ center: [center[0], center[1]], zoom, bearing });
       },
       onMove: (listener) => {
