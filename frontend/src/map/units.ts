@@ -134,8 +134,10 @@ export class UnitLayer implements CustomLayerInterface {
   /** Moment that the times of the buffer are relative to, ms of performance.now. */
   #epoch = 0;
   #movingUntil = 0;
-  /** Fastest unit, mercator units a second. */
+  /** Fastest unit of these two seconds and of those before, mercator units a second: no motion lasts longer. */
   #fastest = 0;
+  #fastestBefore = 0;
+  #fastestSince = 0;
   #matrix: Float64Array = new Float64Array(16);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renderAsked = 0;
@@ -625,12 +627,19 @@ export class UnitLayer implements CustomLayerInterface {
   #keepMoving(at: number): void {
     if (!this.#map) return;
     if (at >= this.#movingUntil) {
-      this.#fastest = 0;
+      this.#fastest = this.#fastestBefore = 0;
       return;
     }
+    // Frames that came late together look like haste, which must not stay.
+    if (at - this.#fastestSince > motionMaxS * 1000) {
+      this.#fastestBefore = this.#fastest;
+      this.#fastest = 0;
+      this.#fastestSince = at;
+    }
+    const fastest = Math.max(this.#fastest, this.#fastestBefore);
     const canvas = this.#map.getCanvas();
     const pixelsPerUnit = (Math.hypot(this.#matrix[0]!, this.#matrix[1]!) / 2) * canvas.clientWidth;
-    const halfPixel = this.#fastest > 0 ? 500 / (this.#fastest * pixelsPerUnit) : 1000;
+    const halfPixel = fastest > 0 ? 500 / (fastest * pixelsPerUnit) : 1000;
     const wait = Math.max(16, Math.min(1000, Math.max(halfPixel, 2 * this.#latency)));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#repaint(), Math.max(0, this.#drawnAt + wait - at));
