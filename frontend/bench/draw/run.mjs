@@ -20,7 +20,7 @@ const measured = 24;
 const everyMs = 100; // ten a second: the server's fastest
 
 const wanted = (process.env.RASAD_DRAW ?? '').split(' ').filter(Boolean);
-const rounds = Number(wanted.find((w) => /^\d$/.test(w)) ?? 3);
+const rounds = Number(wanted.find((w) => /^\d$/.test(w)) ?? 2);
 const narrowed = (list) => {
   const fit = list.filter((item) => wanted.some((w) => String(item).startsWith(w)));
   return fit.length > 0 ? fit : list;
