@@ -104,7 +104,7 @@ func Draw(g *Ground, p Palette, marks []Mark, w Words) []byte {
 	for i := len(signs) - 1; i >= 0; i-- { // the most important on top
 		d.sign(&signs[i])
 	}
-	d.text.WriteTo(&d.Buffer)
+	d.Write(d.text.Bytes())
 	d.WriteString("</svg>\n")
 	return d.Bytes()
 }
