@@ -126,7 +126,6 @@ export class Live {
   /** The server was replaced by another version, which has other screens. */
   get outdated(): boolean {
     const build = this.session.build();
-    if (build && !this.#build) this.#build = build;
     return this.#build !== "" && build !== "" && build !== this.#build;
   }
 
@@ -177,6 +176,7 @@ export class Live {
   /** Reads the state of the picture, as happens several times a second anyway: whoever waits for a moment need not wait for that. */
   look(): void {
     const next = this.session.liveness();
+    this.#build ||= this.session.build(); // at once: a server may be replaced in its first second
     if (next.state === "live") heard(next.age * 1000);
     if (differs(this.liveness, next)) this.liveness = next;
     if (this.#front) document.documentElement.dataset["state"] = next.word;
