@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { openPage, root, shots, startBrowser, startServer, until } from './lib.mjs';
+import { openPage, root, shots, startBrowser, startServer, unhurried, until } from './lib.mjs';
 import { stateOf } from './states.mjs';
 
 const golden = join(root, 'frontend/e2e/golden');
@@ -83,6 +83,7 @@ for (const state of new Set(pictures.map(([name]) => name))) {
         await until('LIVE', () => page.evaluate(() => document.documentElement.dataset.state === 'LIVE'), 60_000);
         await until('an idle map', () => page.evaluate(() => window.__rasad?.mapIdle() === true), 90_000);
         await page.waitForTimeout(2500);
+        await unhurried(page);
         const png = await page.screenshot({ timeout: 60_000 });
         const file = join(golden, `${name}.png`);
         if (process.env.RASAD_GOLDEN === 'update') writeFileSync(file, png);

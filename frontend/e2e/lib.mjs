@@ -110,6 +110,9 @@ export async function openPage(browser, url, { width = 1920, height = 1080, cook
   return { page, bad, close: () => ctx.close() };
 }
 
+/** What a machine without a GPU takes seconds to draw is late, and the screens say so; not in a picture that is compared. */
+export const unhurried = (page) => page.evaluate(() => document.querySelectorAll('.overdue').forEach((late) => late.remove()));
+
 /** JSON call; throws with the problem when it is not a success. */
 export async function call(base, method, path, body, headers = {}) {
   const res = await fetch(base + path, {

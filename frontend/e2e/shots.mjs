@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { call, openPage, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
+import { call, openPage, point, root, shots, startBrowser, startServer, unhurried, until } from './lib.mjs';
 import { stateOf, states } from './states.mjs';
 
 const args = process.argv.slice(2);
@@ -49,6 +49,7 @@ async function take(base, view, lang, theme, [width, height], state, expect, { a
     const idle = () => page.evaluate(() => window.__rasad?.mapIdle() ?? true);
     if (view !== 'brief' && !['delayed', 'notlive'].includes(state)) await until('an idle map', idle, 90_000).catch(() => console.log(`${name}: the map is not idle`));
     await page.waitForTimeout(1500);
+    await unhurried(page);
     await page.screenshot({ path: join(shots, `${name}.png`), timeout: 120_000 });
     console.log(name, bad.length === 0 ? '' : bad.slice(0, 3));
   } catch (error) {

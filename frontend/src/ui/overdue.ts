@@ -27,7 +27,7 @@ export function overdue(element: HTMLElement): { destroy: () => void } {
 
 /** Says how old the data of a live picture are, ms. */
 export function heard(ageMs: number): void {
-  const now = Number(document.timeline.currentTime);
-  // Not by currentTime: that begins when the compositor has time for it.
-  for (const animation of watched) animation.startTime = now - ageMs;
+  // Not by currentTime, which begins when the compositor has time for it, nor by the time of the last picture, which may be old.
+  const start = performance.now() - ageMs;
+  for (const animation of watched) animation.startTime = start;
 }
