@@ -10,8 +10,8 @@ import { stateOf } from './states.mjs';
 const golden = join(root, 'frontend/e2e/golden');
 const pictures = [
   ['busy', 'wall', 'en', 'night'],
-  ['busy', 'wall', 'fa', 'day'],
   ['exercise', 'wall', 'zh', 'day'],
+  ...(process.env.RASAD_EVERY_LANGUAGE ? [['busy', 'wall', 'fa', 'day']] : []),
 ];
 /** Edges of letters and lines differ from one rasteriser to the next; a panel that moves does not pass for that. */
 const differs = 48; // of 255, in any channel
