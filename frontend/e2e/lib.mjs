@@ -37,7 +37,7 @@ export async function setUp(link) {
 }
 
 /** Starts `rasad serve`, waits until it is ready, and comes in: on the first start of a folder by its one-time link. `patience` is in ms. */
-export async function startServer({ data, args = [], listen = '127.0.0.1:0', env = {}, bin = 'bin/rasad', patience = 30_000 } = {}) {
+export async function startServer({ data, args = [], listen = '127.0.0.1:0', env = {}, bin = 'bin/rasad', patience = 60_000 } = {}) {
   const dir = data ?? mkdtempSync(join(tmpdir(), 'rasad-e2e-'));
   const proof = proofs.get(dir) ?? { token: tokenOf(dir, 'supervisor') };
   const child = spawn(join(root, bin), ['serve', '--listen', listen, '--data', dir, ...args], {
@@ -49,10 +49,16 @@ export async function startServer({ data, args = [], listen = '127.0.0.1:0', env
   child.stdout.on('data', (b) => (out += b));
   child.stderr.on('data', (b) => (log += b));
   const exited = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
-  const base = await until('the address', () => out.match(/http:\/\/[^/\s]+/)?.[0], patience, () => log);
-  await until('readiness', async () => (await fetch(`${base}/readyz`).catch(() => null))?.status === 200, patience, () => log);
-  const link = out.match(/http\S+\/setup#\S+/)?.[0];
-  if (link) proof.cookie = await setUp(link);
+  let base;
+  try {
+    base = await until('the address', () => out.match(/http:\/\/[^/\s]+/)?.[0], patience, () => log);
+    await until('readiness', async () => (await fetch(`${base}/readyz`, { signal: AbortSignal.timeout(5000) }).catch(() => null))?.status === 200, patience, () => log);
+    const link = out.match(/http\S+\/setup#\S+/)?.[0];
+    if (link) proof.cookie = await setUp(link);
+  } catch (e) {
+    child.kill('SIGKILL'); // or the test would wait for it after it has failed
+    throw e;
+  }
   proofs.set(dir, proof);
   proofs.set(new URL(base).origin, proof);
   return {
