@@ -161,6 +161,8 @@ export type MapView = Readonly<{
 }>;
 
 const beatMs = 1000;
+/** So many tiles out of view stay at hand, to move back to. */
+const tilesKept = 24;
 /** So long after it failed, a part of the ground is asked for again. */
 const groundAgainMs = 5000;
 /** Labels follow their units this often. */
@@ -262,6 +264,8 @@ class View {
       maxPitch: 0,
       fadeDuration: 0,
       renderWorldCopies: false,
+      // For each of fifteen sources: by default a large wall would keep hundreds of tiles of each that nobody looks at.
+      maxTileCacheSize: tilesKept,
       validateStyle: false,
       reduceMotion: matchMedia("(prefers-reduced-motion: reduce)").matches,
     });
@@ -299,12 +303,19 @@ class View {
       this.#errors.push(String(error?.message ?? error));
       if (this.#errors.length > 20) this.#errors.shift();
     });
+    let style = map.style;
     map.on("webglcontextlost", () => {
       this.#contextLosses++;
       this.#contextLost = this.#bare = true;
       this.#loaded = false; // there is no style until it is loaded again
+      // MapLibre destroys the style with its context, but leaves it listening to what all maps share (as of 6.17), and with it
+      // all that waits for its workers: half a megabyte a loss. Removing it once more lets go of it.
+      if (!map.style) style._remove(false);
     });
-    map.on("webglcontextrestored", () => (this.#contextLost = false));
+    map.on("webglcontextrestored", () => {
+      this.#contextLost = false;
+      style = map.style;
+    });
     for (const moved of ["moveend", "resize"] as const) {
       map.on(moved, () => {
         this.#groundStale = true;
