@@ -4,6 +4,7 @@ import { number, text, time, type Feature } from "../../world/feature";
 import { openedAt, waiting } from "../shared/incidents";
 import { closuresOf, nameBy, trendLine } from "../shared/reach";
 import { standardName, withinText } from "../shared/reachwords";
+import { whoDid } from "../shared/who";
 import { isolate, nameOfIncident } from "../shared/words";
 import type { Brief } from "./brief.svelte";
 import { byPriority, type Confirmed, type Figure } from "./city";
@@ -48,9 +49,14 @@ function since(value: number, from: number, now: number, write?: (n: number) => 
   return by ? m.brief_change_since({ by, time: settings.format.moment(from, now) }) : "";
 }
 
+/** Two moments that are closer are not compared by their numbers. */
+const comparableMs = 10 * 60_000;
+
 /** The numbers that the record itself gives. */
 export function tilesOf(brief: Brief): readonly Tile[] {
-  const { live, open, fleet, room, changes, moment, coverageFeature } = brief;
+  const { live, open, fleet, room, moment, coverageFeature } = brief;
+  // A record that has just begun says how the city was being put in, not how it changed.
+  const changes = brief.changes && brief.changes.to - brief.changes.from >= comparableMs ? brief.changes : null;
   const { format } = settings;
   const { codes } = live;
   const from = changes?.from ?? NaN;
@@ -212,7 +218,7 @@ export function figureTile(figure: Figure, brief: Brief): Tile {
     confirmed: figure.confirmed,
     change: figure.before ? since(figure.value - figure.before.value, figure.before.asOf, brief.moment, write) : "",
     rows: [
-      [m.brief_written_by(), figure.by],
+      [m.brief_written_by(), whoDid(figure.by)],
       [m.brief_written_at(), format.moment(figure.at, brief.moment)],
       ...(figure.before ? ([[m.brief_before({ time: format.moment(figure.before.asOf, brief.moment) }), write(figure.before.value)]] as const) : []),
     ],

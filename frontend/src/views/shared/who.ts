@@ -1,0 +1,7 @@
+import { m } from "../../messages";
+
+/** Who did something, as a reader knows them: "user:amini" is amini. Whoever is simulated is said to be. */
+export function whoDid(by: string): string {
+  const [, kind, name = by] = /^(user|token|device|simulated):(.+)$/.exec(by) ?? [];
+  return kind === "simulated" ? m.who_simulated({ name }) : name;
+}
