@@ -2,6 +2,7 @@ import { paraglideVitePlugin } from "@inlang/paraglide-js";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { briefWorker } from "./src/brief-worker/plugin";
+import { chineseSlices } from "./src/chinese/plugin";
 import { embedTokens } from "./src/views/embed/tokens-plugin";
 
 const server = process.env["RASAD_SERVER"] ?? "http://127.0.0.1:8080";
@@ -19,6 +20,7 @@ export default defineConfig({
     }),
     svelte(),
     briefWorker(),
+    chineseSlices(),
     embedTokens(),
   ],
   build: {

@@ -17,7 +17,12 @@ const arabic = "U+0600-06FF,U+0750-077F,U+0870-088E,U+0890-08E1,U+08E3-08FF,U+20
 const families = ["Rasad", "Rasad Medium", "Rasad Bold"];
 
 /** Names for `text-font` of the map's layers. */
-export const mapFont = { medium: ["Rasad Medium", "Rasad SC"], bold: ["Rasad Bold", "Rasad SC"] } as const;
+export const mapFont = { medium: ["Rasad Medium", "Rasad Ext", "Rasad SC"], bold: ["Rasad Bold", "Rasad Ext", "Rasad SC"] } as const;
+
+/** What the map's style declares in every language: letters with marks, which are fetched when a name has one. */
+export const baseFaces: MapFontFaces = {
+  "Rasad Ext": [{ url: interLatinExt, "unicode-range": latinExt.split(",") }],
+};
 
 let latinLoaded: Promise<unknown> | undefined;
 let chineseLoaded: Promise<MapFontFaces> | undefined;
@@ -28,23 +33,19 @@ let chineseLoaded: Promise<MapFontFaces> | undefined;
  * names in it stand on every map. Returns the font files that the map's style has to declare.
  */
 export async function loadFonts(language: Language): Promise<MapFontFaces> {
-  latinLoaded ??= Promise.allSettled(
-    families.flatMap((family) =>
-      (
-        [
-          [interLatin, latin],
-          [interLatinExt, latinExt],
-          [vazirmatn, arabic],
-        ] as const
-      ).map(([url, unicodeRange]) => {
-        const face = new FontFace(family, `url(${url})`, { weight: "100 900", unicodeRange, display: "swap" });
-        document.fonts.add(face);
-        return face.load();
-      }),
-    ),
-  );
+  if (!latinLoaded) {
+    declare("Rasad", interLatinExt, latinExt);
+    const faces = families.flatMap((family) => [declare(family, interLatin, latin), declare(family, vazirmatn, arabic)]);
+    latinLoaded = Promise.allSettled(faces.map((face) => face.load()));
+  }
   await latinLoaded;
-  if (language !== "zh") return {};
-  chineseLoaded ??= import("./fonts-zh").then((zh) => zh.loadChinese());
+  if (language !== "zh") return baseFaces;
+  chineseLoaded ??= import("./chinese/letters").then((zh) => ({ ...baseFaces, ...zh.loadChinese() }));
   return chineseLoaded;
+}
+
+function declare(family: string, url: string, unicodeRange: string): FontFace {
+  const face = new FontFace(family, `url(${url})`, { weight: "100 900", unicodeRange, display: "swap" });
+  document.fonts.add(face);
+  return face;
 }

@@ -4,7 +4,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { Protocol } from "pmtiles";
 import { KeptBasemap } from "./basemap";
-import { loadFonts, type MapFontFaces } from "../fonts";
+import { baseFaces, loadFonts } from "../fonts";
 import { scaleValue, type Language, type Preset, type Theme } from "../preset";
 import { text, type Feature, type Kind, type LngLat } from "../world/feature";
 import type { World } from "../world/world";
@@ -212,7 +212,7 @@ class View {
   #clusters: readonly Cluster[] = [];
   #folded: ReadonlyMap<number, number> | null = null;
   #loaded = false;
-  #faces: MapFontFaces = {};
+  #faces = baseFaces;
   #pictures = 0;
   #contextLosses = 0;
   #contextLost = false;
@@ -519,6 +519,7 @@ class View {
         ...(mask && { [source.mask]: { type: "geojson", data: new URL(mask, location.href).href, tolerance: 0 } }),
         ...Object.fromEntries(slow.map((id) => [id, { type: "geojson", data: empty, maxzoom: 18, tolerance: 0.1 }])),
       } as StyleSpecification["sources"],
+      "font-faces": baseFaces as NonNullable<StyleSpecification["font-faces"]>,
       layers: [...this.#applied],
     };
   }
@@ -614,7 +615,7 @@ class View {
   }
 
   #setFaces(): void {
-    if (Object.keys(this.#faces).length === 0) return;
+    if (this.#faces === baseFaces) return;
     this.#map.setFontFaces(this.#faces as Parameters<MapLibre["setFontFaces"]>[0]);
   }
 

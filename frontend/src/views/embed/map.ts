@@ -3,7 +3,7 @@
  * already, and it never moves to where the visitor is: the tiles that it would ask for would say so.
  */
 import * as maplibregl from "maplibre-gl";
-import type { ExpressionSpecification, GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, GeoJSONSource, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { loadFonts, mapFont } from "../../fonts";
@@ -109,6 +109,7 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
       }),
       ...Object.fromEntries(Object.values(own).map((id) => [id, { type: "geojson", data: empty, maxzoom: 18, tolerance: 0.1 }])),
     } as StyleSpecification["sources"],
+    "font-faces": faces as NonNullable<StyleSpecification["font-faces"]>,
     layers: applied,
   };
   const map = new maplibregl.Map({
@@ -134,7 +135,6 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  if (Object.keys(faces).length > 0) map.once("style.load", () => map.setFontFaces(faces as Parameters<MapLibre["setFontFaces"]>[0]));
 
   const draw = () => {
     map.getSource<GeoJSONSource>(own.areas)?.setData({ type: "FeatureCollection", features: items.flatMap(areaOf) });
