@@ -67,6 +67,13 @@ describe("a screen says", () => {
     expect(judge({ ...fresh, synced: false })).toMatchObject({ unproven: false });
   });
 
+  test("the moment of a picture is the last tick in which nothing is missing", () => {
+    expect(judge({ ...fresh, time: 60_000 })).toMatchObject({ word: "LIVE", at: 99_500 });
+    expect(judge({ ...fresh, time: 60_000, tick: 90_000 })).toMatchObject({ word: "DELAYED", at: 90_000 });
+    expect(judge({ ...fresh, time: 60_000, synced: false })).toMatchObject({ word: "NOT_LIVE", at: 60_000 });
+    expect(judge({ ...fresh, time: 0 }).at).toBeNaN();
+  });
+
   test("what stands beside the word", () => {
     const got = judge({ ...fresh, status: { ...status, recording: false, exercise: true, simulated: true } });
     expect(got).toMatchObject({ word: "LIVE", recording: false, exercise: true, simulated: true, speed: 1, age: 0.5 });

@@ -25,6 +25,7 @@ func hamlet(t *testing.T) *city.City {
 			fmt.Fprintf(&osm, `<node id="%d" version="1" lat="%.4f" lon="%.4f"/>`, y*n+x+1, 10+float64(y)*0.005, 20+float64(x)*0.005)
 		}
 	}
+	osm.WriteString(`<node id="499" version="1" lat="10.02" lon="20.02"><tag k="place" v="city"/><tag k="name" v="Hamlet"/><tag k="name:fa" v="دهکده"/></node>`)
 	osm.WriteString(`<node id="500" version="1" lat="10.02" lon="20.021"><tag k="amenity" v="fire_station"/><tag k="name" v="Station 1"/></node>`)
 	for i := range n {
 		fmt.Fprintf(&osm, `<way id="%d" version="1">`, 1000+i)
@@ -59,7 +60,7 @@ func TestCity(t *testing.T) {
 	c := hamlet(t)
 	h := newHouse(t, func(d *api.Deps) { d.City = c })
 	a := h.get("/api/v1/city").want(200)
-	if a.at("name") != "Hamlet" || a.at("time_zone") != "Asia/Tehran" || a.at("utc_offset_s") != 12600.0 || a.at("basemap") != true || a.at("bbox", 0) != 20.0 {
+	if a.at("name") != "Hamlet" || a.at("time_zone") != "Asia/Tehran" || a.at("utc_offset_s") != 12600.0 || a.at("basemap") != true || a.at("bbox", 0) != 20.0 || a.at("names", "fa") != "دهکده" || a.at("names", "zh") != nil {
 		t.Errorf("got %s", a.body)
 	}
 	if now, _ := a.at("now").(string); !strings.HasSuffix(now, "+03:30") {

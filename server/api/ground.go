@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -28,6 +29,11 @@ func (a *API) GetCity(c echo.Context, _ GetCityParams) error {
 	if a.City != nil {
 		m := a.City.Manifest()
 		out.Name = m.Name
+		names := map[string]string{"fa": m.NameFA, "zh": m.NameZH, "en": m.NameEN}
+		maps.DeleteFunc(names, func(_, name string) bool { return name == "" })
+		if len(names) > 0 {
+			out.Names = &names
+		}
 		bbox, centre := m.BBox[:], m.Centre[:]
 		out.Bbox, out.Centre = &bbox, &centre
 		if m.TimeZone != "" {

@@ -1868,6 +1868,9 @@ type City struct {
 	// Name Empty on a plain ground
 	Name string `json:"name"`
 
+	// Names The name by language (fa, zh, en), those that are known
+	Names *map[string]string `json:"names,omitempty"`
+
 	// Now The server's clock, with the offset of the city
 	Now time.Time `json:"now"`
 

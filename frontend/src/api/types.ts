@@ -2735,6 +2735,10 @@ export interface components {
         City: {
             /** @description Empty on a plain ground */
             name: string;
+            /** @description The name by language (fa, zh, en), those that are known */
+            names?: {
+                [key: string]: string;
+            };
             /** @description west, south, east, north; null on a plain ground */
             bbox: number[] | null;
             /** @description lon lat */

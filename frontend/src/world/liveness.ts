@@ -60,13 +60,13 @@ export function judge(e: Evidence): Liveness {
     exercise: e.status?.exercise ?? false,
     simulated: e.status?.simulated ?? false,
     speed: e.status?.mode === "replay" ? e.status.speed : 1,
-    at: e.time > 0 ? e.time : NaN,
+    // A tick in which nothing changed vouches for the picture as well as one that changed it, unless a change is missing.
+    at: e.time > 0 ? Math.max(e.time, e.synced || e.seeking ? e.tick : 0) : NaN,
     unproven: false,
     link: e.link,
   };
   if (e.status?.mode === "replay") {
-    const at = e.time > 0 ? Math.max(e.time, e.tick) : NaN;
-    const past = { ...common, age: Infinity, at }; // the past has no age
+    const past = { ...common, age: Infinity }; // the past has no age
     if (e.link === "open" && (e.synced || e.seeking)) return { ...past, state: "replay", word: "REPLAY" };
     return { ...past, state: "not-live", word: "NOT_LIVE", unproven: e.link === "open" && e.time > 0 };
   }

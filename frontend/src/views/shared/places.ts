@@ -21,7 +21,7 @@ const cellDegrees = 0.01;
 const streetM = 450;
 const quarterM = 3000;
 /** Kinds of names that are no quarter, village or town. */
-export const streetKinds: ReadonlySet<string> = new Set(["street", "water", "park"]);
+const streetKinds: ReadonlySet<string> = new Set(["street", "water", "park"]);
 
 /** Where a place is, in the words of the city: a street and a quarter, each "" where there is none near. */
 export type Nearby = Readonly<{ street: string; quarter: string }>;

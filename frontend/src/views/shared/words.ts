@@ -3,7 +3,6 @@ import { settings } from "../../ui/settings.svelte";
 import { list, number, text, type Feature } from "../../world/feature";
 import type { Act } from "./acts";
 import type { Live } from "./live.svelte";
-import { nameIn, streetKinds } from "./places";
 import { nameBy } from "./reach";
 
 /** Keeps a name from turning the text around it: Latin street names stand in Persian sentences. */
@@ -38,13 +37,6 @@ export function nameOfIncident(key: string, live: Live): string {
 export function hazardName(hazard: Feature, live: Live): string {
   const type = text(hazard, "type");
   return text(hazard, "name") || settings.label(live.codes.hazardType(type), type) || hazard.key;
-}
-
-/** The name of the city in the reader's language where the city has one, else its own. */
-export function cityName(live: Live): string {
-  const own = live.city.name;
-  const city = live.places.all.find((place) => place.name === own && !streetKinds.has(place.kind));
-  return city ? nameIn(city, settings.language) : own;
 }
 
 /** One line of the log. */
