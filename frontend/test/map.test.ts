@@ -349,6 +349,23 @@ describe("units", () => {
     expect(leastGap(places.values())).toBeGreaterThan(14);
   });
 
+  test("that stand on the number of a cluster step out of its ring", () => {
+    const near = 8 / options.pixelsPerUnit; // pixels of the page from the middle of the heap
+    const { layer } = crowd([
+      ...Array.from({ length: 40 }, () => ({ lng: -75.5, lat: 39.7 })),
+      { lng: -75.5 + (near + 5 / options.pixelsPerUnit) * 360, lat: 39.7 },
+      { lng: -75.5 + near * 360, lat: 39.7, speed: 12 },
+      { lng: -75.5 + 40 * (near / 8) * 360, lat: 39.7 },
+    ]);
+    const [cluster] = layOutCrowd(layer, options);
+    const places = drawn(layer);
+    expect([...places.keys()].sort()).toEqual([41, 42, 43]);
+    const far = (id: number) => Math.hypot(places.get(id)![0] - cluster!.x * options.pixelsPerUnit, places.get(id)![1] - cluster!.y * options.pixelsPerUnit);
+    expect(far(41)).toBeCloseTo(23, 1);
+    expect(far(42)).toBeCloseTo(8, 1); // drives past
+    expect(far(43)).toBeCloseTo(40, 1);
+  });
+
   test("numbers of clusters are in the digits of the language", () => {
     const { layer } = crowd(Array.from({ length: 40 }, () => ({ lng: -75.5, lat: 39.7 })));
     const texts = (language: Language) => layOutCrowd(layer, { ...options, language }).map((c) => c.text);

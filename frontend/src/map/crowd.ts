@@ -36,6 +36,8 @@ const cellPixels = 84;
 const mergePixels = 34;
 /** Between the symbol of an incident and a ring. */
 const ringGap = 17;
+/** From the middle of a ring to that of a unit beside it. */
+const ringClear = 23;
 /** Two units side by side are easier to read than a ring with a 2 in it. */
 const clusterLeast = 3;
 /** Symbols closer than this lie on one another. */
@@ -78,9 +80,10 @@ export function layOutCrowd(units: UnitLayer, o: CrowdOptions): Cluster[] {
     drawn = countByCell(units, o, visible, upTo, crowds);
   }
   layOutHeaps(units, o, layOutWreaths(units, o, drawn), crowds);
-  units.layoutChanged();
   const merged = mergeCrowds(crowds, o);
   standAside(merged, o);
+  clearNumbers(units, o, drawn, merged);
+  units.layoutChanged();
   return merged.map((crowd) => cluster(units, o, crowd));
 }
 
@@ -115,6 +118,26 @@ function standAside(crowds: readonly Crowd[], o: CrowdOptions): void {
       const [ux, uy] = far > pixel ? [dx / far, dy / far] : [0, -1];
       crowd.x = incident.x + ux * least;
       crowd.y = incident.y + uy * least;
+    }
+  }
+}
+
+/** A unit that stands on the number of a crowd steps out of its ring: one who drives past is gone in a moment. */
+function clearNumbers(units: UnitLayer, o: CrowdOptions, drawn: readonly number[], crowds: readonly Crowd[]): void {
+  const pixels = o.pixelsPerUnit / o.scale;
+  const { hidden, offsets } = units;
+  for (const i of crowds.length > 0 ? drawn : []) {
+    if (hidden[i] || units.speedOf(i) > standingMps) continue;
+    const [x, y] = units.fixed(i);
+    for (const crowd of crowds) {
+      const dx = (x - crowd.x) * pixels + offsets[i * 2]!;
+      const dy = (y - crowd.y) * pixels + offsets[i * 2 + 1]!;
+      const far = Math.hypot(dx, dy);
+      if (far >= ringClear) continue;
+      const turn = far > 1 ? Math.atan2(dy, dx) : units.ids[i]! * goldenAngle;
+      offsets[i * 2]! += ringClear * Math.cos(turn) - dx;
+      offsets[i * 2 + 1]! += ringClear * Math.sin(turn) - dy;
+      break;
     }
   }
 }

@@ -1,7 +1,8 @@
 import { m } from "../../messages";
+import { isolate } from "./words";
 
 /** Who did something, as a reader knows them: "user:amini" is amini. Whoever is simulated is said to be. */
 export function whoDid(by: string): string {
   const [, kind, name = by] = /^(user|token|device|simulated):(.+)$/.exec(by) ?? [];
-  return kind === "simulated" ? m.who_simulated({ name }) : name;
+  return kind === "simulated" ? m.who_simulated({ name: isolate(name) }) : name;
 }
