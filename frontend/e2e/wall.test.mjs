@@ -1,7 +1,7 @@
 // The wall, which nobody touches: what it does with what happens to it, and what a console tells it from afar.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -17,6 +17,28 @@ let cameras;
 /** A wall whose server is replaced by another version while the other tests run. */
 let old;
 let upgraded;
+
+/** Two cameras that send what moves; none of them answers while they are away. Their pictures are a test card, made by FFmpeg. */
+let away = false;
+const made = (name) => readFileSync(join(import.meta.dirname, 'camera', name));
+function pictures(response) {
+  response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=next' });
+  let n = 0;
+  const timer = setInterval(() => {
+    if (away) return response.destroy();
+    const picture = made(`picture-${1 + (n++ % 2)}.jpg`);
+    response.write(`--next\r\nContent-Type: image/jpeg\r\nContent-Length: ${picture.length}\r\n\r\n`);
+    response.write(picture);
+    response.write('\r\n');
+  }, 400);
+  response.on('close', () => clearInterval(timer));
+}
+/** Two pieces of two seconds, again and again, as a camera would that never stops. */
+function playlist() {
+  const first = Math.floor(Date.now() / 2000) - 1_000_000;
+  const pieces = [0, 1, 2].map((i) => `#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\nvideo-${(first + i) % 2}.ts?${first + i}`);
+  return `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:${first}\n#EXT-X-DISCONTINUITY-SEQUENCE:${first}\n${pieces.join('\n')}\n`;
+}
 
 const state = (page) => page.evaluate(() => document.documentElement.dataset.state).catch(() => '');
 const isLive = (page) => until('the word LIVE', async () => (await state(page)) === 'LIVE', 60_000);
@@ -56,6 +78,10 @@ before(async () => {
   cameras = createServer((request, response) => {
     response.setHeader('access-control-allow-origin', '*');
     if (request.url.startsWith('/still')) response.setHeader('content-type', 'image/jpeg').end(still);
+    else if (away) request.socket.destroy();
+    else if (request.url.startsWith('/pictures')) pictures(response);
+    else if (request.url.startsWith('/video.m3u8')) response.setHeader('content-type', 'application/vnd.apple.mpegurl').end(playlist());
+    else if (/^\/video-[01]\.ts/.test(request.url)) response.setHeader('content-type', 'video/mp2t').end(made(request.url.slice(1, 11)));
     else response.writeHead(404).end();
   });
   await new Promise((resolve) => cameras.listen(0, '127.0.0.1', resolve));
@@ -117,6 +143,34 @@ test('visitor mode is one key: sensitive incidents and cameras go; a picture tha
   await until('the room again', async () => (await sensitive()) === 1 && (await tile('C-court').count()) === 1);
   assert.deepEqual(wall.wrong(), []);
   await call(server.base, 'DELETE', '/api/v1/incidents/I-private?reason=test').catch(() => {});
+});
+
+test('cameras move, say so when they do not, and come back', async (t) => {
+  const at = `http://127.0.0.1:${cameras.address().port}`;
+  await call(server.base, 'PUT', '/api/v1/sites/C-bridge', point(-75.54, 39.74, { name: 'Bridge', type: 'camera', hls_url: `${at}/video.m3u8` }));
+  await call(server.base, 'PUT', '/api/v1/sites/C-gate', point(-75.54, 39.741, { name: 'Gate', type: 'camera', mjpeg_url: `${at}/pictures` }));
+  await layout('moving', { panels: ['counters', 'worst', 'cameras'], cameras: ['C-bridge', 'C-gate'], devices: ['D5'] });
+  const wall = await open(t, '&device=D5');
+  const tile = (key) => wall.page.locator(`[data-testid="camera"][data-key="${key}"]`);
+  const old = async (key) => (await tile(key).getAttribute('data-old')) === 'true';
+  const moment = () => tile('C-bridge').locator('video').evaluate((video) => video.currentTime);
+  const picture = () => tile('C-gate').locator('img').evaluate((img) => img.src);
+  const move = async (what) => {
+    await until(`a video that plays ${what}`, async () => (await moment()) > 0 && !(await old('C-bridge')), 90_000);
+    await until(`pictures ${what}`, async () => (await tile('C-gate').locator('img').count()) === 1 && !(await old('C-gate')), 90_000);
+    const second = await moment();
+    await until(`a video that goes on ${what}`, async () => (await moment()) !== second, 30_000);
+  };
+  await move('at first');
+  const shown = await picture();
+  await until('another picture', async () => (await picture()) !== shown, 30_000);
+  await wall.page.screenshot({ path: join(shots, 'e2e-wall-cameras.png'), timeout: 60_000 });
+  away = true;
+  await until('two cameras that say how old they are', async () => (await old('C-bridge')) && (await old('C-gate')), 90_000);
+  away = false;
+  await move('again');
+  // That a camera does not answer stands in the browser's log as well.
+  assert.deepEqual(wall.wrong().filter((what) => !/^console: Failed to load resource/.test(what)), []);
 });
 
 test('a view that somebody holds does not move for a new incident, and goes on by one key', async (t) => {

@@ -55,8 +55,9 @@ const comparableMs = 10 * 60_000;
 /** The numbers that the record itself gives. */
 export function tilesOf(brief: Brief): readonly Tile[] {
   const { live, open, fleet, room, moment, coverageFeature } = brief;
-  // A record that has just begun says how the city was being put in, not how it changed.
+  // A record that has just begun, or had no units then, says how the city was being put in, not how it changed.
   const changes = brief.changes && brief.changes.to - brief.changes.from >= comparableMs ? brief.changes : null;
+  const fleetChanges = brief.then && brief.then.committed + brief.then.free > 0 ? changes : null;
   const { format } = settings;
   const { codes } = live;
   const from = changes?.from ?? NaN;
@@ -95,7 +96,7 @@ export function tilesOf(brief: Brief): readonly Tile[] {
       note: m.brief_of_units({ all: format.count(fleet.all) }),
       asOf,
       definition: m.brief_committed_means(),
-      change: since(changes?.committed ?? NaN, from, asOf),
+      change: since(fleetChanges?.committed ?? NaN, from, asOf),
       rows: statusRows(live.units, brief),
     }),
     tile({
@@ -106,7 +107,7 @@ export function tilesOf(brief: Brief): readonly Tile[] {
       tone: fleet.all > 0 && fleet.free === 0 ? "attention" : "",
       asOf,
       definition: m.brief_free_means(),
-      change: since(changes?.free ?? NaN, from, asOf),
+      change: since(fleetChanges?.free ?? NaN, from, asOf),
       rows: statusRows(live.units, brief),
     }),
   ];
