@@ -124,7 +124,9 @@ const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(value
 const show = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toString());
 
 const server = await (async () => {
+  const { module: { chineseSlices } } = await runnerImport(join(root, 'frontend/src/chinese/plugin.ts'), { configFile: false });
   await build({
+    plugins: [chineseSlices()],
     configFile: false,
     root: here,
     logLevel: 'error',
