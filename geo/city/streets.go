@@ -238,7 +238,7 @@ func (n *roadNetwork) add() error {
 		in := urban.contains(s.line[len(s.line)/2])
 		seg := roads.Segment{From: number(s.from, s.line[0]), To: number(s.to, s.line[len(s.line)-1]), Between: s.line[1 : len(s.line)-1],
 			Class: s.drive.class, Flags: s.drive.flags, Way: s.way.id,
-			Names: roads.Names{Local: names.Local, FA: names.FA, ZH: names.ZH, EN: names.EN, Ref: firstOf(s.way.tags, "ref")}}
+			Names: roads.Names{Local: names.Local, FA: names.FA, ZH: names.ZH, EN: names.EN, Ref: spoken(s.way.tags, "ref")}}
 		// Two nodes on one spot are two nodes still.
 		seconds := func(d direction) float64 { return math.Max(s.metres/s.drive.mps(d, in), 1e-3) }
 		if s.drive.forward.open {

@@ -24,13 +24,25 @@ func firstOf(t osm.Tags, keys ...string) string {
 	return ""
 }
 
+// spoken is firstOf for what people read: OpenStreetMap puts a semicolon between
+// several values, as in "I 95;US 202".
+func spoken(t osm.Tags, keys ...string) string {
+	var values []string
+	for v := range strings.SplitSeq(firstOf(t, keys...), ";") {
+		if v = strings.TrimSpace(v); v != "" {
+			values = append(values, v)
+		}
+	}
+	return strings.Join(values, " / ")
+}
+
 // namesOf reads the names from tags; dictionary gives what the tags lack.
 func namesOf(t osm.Tags, dictionary map[string]names) names {
 	n := names{
-		Local: firstOf(t, "name", "name:en", "name:fa", "name:zh"),
-		FA:    firstOf(t, "name:fa"),
-		ZH:    firstOf(t, "name:zh", "name:zh-Hans", "name:zh-CN"),
-		EN:    firstOf(t, "name:en"),
+		Local: spoken(t, "name", "name:en", "name:fa", "name:zh"),
+		FA:    spoken(t, "name:fa"),
+		ZH:    spoken(t, "name:zh", "name:zh-Hans", "name:zh-CN"),
+		EN:    spoken(t, "name:en"),
 	}
 	for _, k := range [...]string{"alt_name", "short_name", "official_name", "old_name", "loc_name"} {
 		for v := range strings.SplitSeq(t.Find(k), ";") {
