@@ -273,7 +273,7 @@ try {
   await during(() => stateOf('exercise'), ({ base }) => all(base, 'exercise', 'LIVE', every));
   const silent = () => {
     const config = join(shots, 'partial.yaml');
-    writeFileSync(config, 'feeds:\n  osmand: {interval: 2s}\n');
+    writeFileSync(config, 'feeds:\n  owntracks: {interval: 2s}\n'); // the demo's own units speak as osmand
     return { args: ['--demo', '--config', config, ...city] };
   };
   await during(silent, ({ base }) => all(base, 'partial', 'PARTIAL', every));
