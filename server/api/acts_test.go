@@ -40,6 +40,7 @@ func TestActsAreFound(t *testing.T) {
 	put("/api/v1/incidents/I1", `{"geometry":{"type":"Point","coordinates":[-75.55,39.74]},"properties":{"type":"structure_fire","description":"smoke over the roof",
 		"caller":{"name":"Zahra Canary","phone":"+98-21-5550199"}}}`)
 	amini.do("POST", "/api/v1/incidents/I1/assign", form("units", []string{"E7"}, "reason", "nearest one")).want(200)
+	time.Sleep(20 * time.Millisecond) // moments are told in milliseconds: this one lies between two acts
 	middle := time.Now()
 	time.Sleep(20 * time.Millisecond)
 	amini.do("PATCH", "/api/v1/incidents/I1", `{"properties":{"caller":{"name":"Parvin Canary","phone":"5550177"},"description":"out"}}`).want(200)

@@ -381,7 +381,7 @@ func TestThePictureOfACity(t *testing.T) {
 					t.Errorf("%s %s %s: nobody is credited", lang, theme, q)
 				}
 				page := h.news("/embed?lang="+lang+q, nil).Body.String()
-				if want := ` data-cover="20,10,20.04,10.04" data-credit="© OpenStreetMap contributors"`; !strings.Contains(page, want) || !strings.Contains(page, `data-city="Hamlet" data-zone="Asia/Tehran" data-preset="us" data-bbox="`) {
+				if want := ` data-cover="20,10,20.04,10.04" data-credit="© OpenStreetMap contributors"`; !strings.Contains(page, want) || !strings.Contains(page, `data-city="`+map[string]string{"fa": "دهکده", "zh": "Hamlet", "en": "Hamlet"}[lang]+`" data-zone="Asia/Tehran" data-preset="us" data-bbox="`) {
 					t.Errorf("%s %s: the page is %.500s", lang, q, page)
 				}
 				if q == "" && (!strings.Contains(body, map[string]string{"day": "#f1d9a4", "night": "#4c5a6f"}[theme]) || !strings.Contains(body, ">Hospital</text>")) {
