@@ -3,6 +3,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { briefWorker } from "./src/brief-worker/plugin";
 import { chineseSlices } from "./src/chinese/plugin";
+import { compressed } from "./src/compressed/plugin";
 import { embedTokens } from "./src/views/embed/tokens-plugin";
 
 const server = process.env["RASAD_SERVER"] ?? "http://127.0.0.1:8080";
@@ -22,6 +23,7 @@ export default defineConfig({
     briefWorker(),
     chineseSlices(),
     embedTokens(),
+    compressed(),
   ],
   build: {
     // The screens of the house are one page; what news sites embed is another, which shares nothing that it does not need.

@@ -128,7 +128,6 @@ var embed = sync.OnceValues(func() (*api.Embed, error) { return api.OpenEmbed(fr
 // open opens a world, in the order in which things depend on each other. What is of the
 // whole installation comes from its home; nil: this is it.
 func open(ctx context.Context, c config, home *server, log *slog.Logger) (_ *server, err error) {
-	go func() { _, _ = screens() }() // while the record is read
 	var undo []func()
 	defer func() {
 		if err != nil {

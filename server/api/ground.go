@@ -76,7 +76,7 @@ func (a *API) tile(c echo.Context) error {
 	if tagIn(c.Request().Header.Get("If-None-Match"), tag) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	if !acceptsGzip(c.Request()) {
+	if !accepts(c.Request(), "gzip") {
 		if body, err = gunzip(body); err != nil {
 			return fmt.Errorf("unpack tile %d/%d/%d: %w", z, x, y, err)
 		}

@@ -230,7 +230,9 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 			{Name: "owntracks", Path: "/feeds/owntracks", Parse: echoFeed, Reply: []byte("[]")},
 		},
 		Screens: pages(t, fstest.MapFS{
-			"index.html":          {Data: []byte("<!doctype html><title>Rasad</title>" + strings.Repeat(" ", 2000))},
+			"index.html":          {Data: []byte("<!doctype html><title>Rasad</title>")},
+			"index.html.br":       {Data: []byte("as Brotli")},
+			"index.html.gz":       {Data: zipped([]byte("as gzip"))},
 			"assets/main-3f9c.js": {Data: []byte("export {}")},
 			".keep":               {},
 		}),

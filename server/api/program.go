@@ -82,7 +82,7 @@ func writeCached(c echo.Context, d cached) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	body := d.body
-	if acceptsGzip(c.Request()) {
+	if accepts(c.Request(), "gzip") {
 		h["Content-Encoding"] = []string{"gzip"}
 		body = d.gzipped
 	}

@@ -238,7 +238,7 @@ func (a *API) writePage(w http.ResponseWriter, r *http.Request, what string, p P
 func (a *API) writeBytes(w http.ResponseWriter, r *http.Request, what string, p PublicPage, cache, contentType, vary []string) {
 	h := w.Header()
 	body, tag := p.Body, strconv.Quote(p.Tag)
-	zipped := p.Gzip != nil && acceptsGzip(r)
+	zipped := p.Gzip != nil && accepts(r, "gzip")
 	if zipped {
 		body, tag = p.Gzip, strconv.Quote(p.Tag+"-gzip") // other bytes have another name
 	}

@@ -294,12 +294,17 @@ func TestScreens(t *testing.T) {
 		}
 		h.get(path, "If-None-Match", a.header.Get("ETag")).want(304)
 	}
-	if a := h.get("/", "Accept-Encoding", "gzip").want(200); a.header.Get("Content-Encoding") != "gzip" || len(a.body) > 1000 {
-		t.Errorf("got %d bytes of %q, want them compressed", len(a.body), a.header.Get("Content-Encoding"))
+	for takes, want := range map[string]string{
+		"gzip, deflate, br, zstd": "br", "gzip, deflate": "gzip", "br;q=0, gzip": "gzip", "*": "br",
+		"identity": "", "br;q=0, gzip;q=0.0": "", "brotli": "", "*, br;q=0": "gzip", "*;q=0": "",
+	} {
+		a := h.get("/", "Accept-Encoding", takes).want(200)
+		body := map[string]string{"br": "as Brotli", "gzip": string(zipped([]byte("as gzip"))), "": "<!doctype html><title>Rasad</title>"}[want]
+		if got := a.header.Get("Content-Encoding"); got != want || string(a.body) != body || a.header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q: got %q %q, varying by %q; want %q", takes, got, a.body, a.header.Get("Vary"), want)
+		}
 	}
-	if a := h.get("/", "Accept-Encoding", "br, gzip;q=0").want(200); a.header.Get("Content-Encoding") != "" {
-		t.Error("compressed for one who refuses it")
-	}
+	h.get("/index.html.br").want(404)
 	if a := h.get("/assets/main-3f9c.js").want(200); !strings.Contains(a.header.Get("Cache-Control"), "immutable") {
 		t.Errorf("got Cache-Control %q, want for ever", a.header.Get("Cache-Control"))
 	}

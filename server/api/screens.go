@@ -19,17 +19,28 @@ import (
 // address itself. What stands under /admin/ is one of its pages.
 var views = []string{"/", "/wall", "/console", "/signin", "/setup", "/reset", "/account", "/admin", "/brief", "/layouts", "/gallery"}
 
-// Screens are the files of the front end, in memory, compressed once: that takes a
-// processor a second, so all worlds of a process share one.
+// Screens are the files of the front end, in memory, as plain and as compressed as the
+// build made them; all worlds of a process share one.
 type Screens struct {
 	files map[string]*screenFile // by path, "/assets/main-3f9c.js"
 }
 
 type screenFile struct {
 	contentType, tag string
-	plain, gzipped   []byte // gzipped is nil when it saves nothing
-	forever          bool   // the name changes with the content
+	plain            []byte
+	coded            []coded // the smallest first; none where it saves nothing
+	forever          bool    // the name changes with the content
 }
+
+// coded is a file as it goes over the wire to those who take that coding.
+type coded struct {
+	coding string
+	body   []byte
+}
+
+// codings are those of the build, by what they end the name of a file with, the
+// smallest first (IANA's names, RFC 9110 §8.4.1 and RFC 7932).
+var codings = []struct{ ending, coding string }{{".br", "br"}, {".gz", "gzip"}}
 
 // OpenScreens reads all files of the front end, index.html and its assets. A file that
 // cannot be read is the only error.
@@ -39,17 +50,22 @@ func OpenScreens(fsys fs.FS) (*Screens, error) {
 		if err != nil || d.IsDir() || strings.HasPrefix(path.Base(name), ".") {
 			return err
 		}
+		if isCoded(name) {
+			return nil // it goes with the file that it is another form of
+		}
 		b, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return err
 		}
 		f := &screenFile{plain: b, tag: contentTag(b), contentType: screenType(name), forever: strings.HasPrefix(name, "assets/")}
-		if compressible(f.contentType) {
-			if z, err := gzipped(b); err != nil {
+		for _, c := range codings {
+			z, err := fs.ReadFile(fsys, name+c.ending)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			} else if err != nil {
 				return err
-			} else if len(z) < len(b)*9/10 {
-				f.gzipped = z
 			}
+			f.coded = append(f.coded, coded{c.coding, z})
 		}
 		s.files["/"+name] = f
 		return nil
@@ -90,10 +106,8 @@ func screenType(name string) string {
 	return "application/octet-stream"
 }
 
-func compressible(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.HasPrefix(media, "text/") || media == "image/svg+xml" || media == "application/json" ||
-		media == "application/wasm" || media == "application/manifest+json"
+func isCoded(name string) bool {
+	return slices.ContainsFunc(codings, func(c struct{ ending, coding string }) bool { return strings.HasSuffix(name, c.ending) })
 }
 
 // serveScreen answers when the path is one of a screen.
@@ -129,11 +143,14 @@ func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	body := f.plain
-	if f.gzipped != nil {
+	if len(f.coded) > 0 {
 		h["Vary"] = []string{"Accept-Encoding"}
-		if acceptsGzip(r) {
-			body = f.gzipped
-			h["Content-Encoding"] = []string{"gzip"}
+	}
+	for _, c := range f.coded {
+		if accepts(r, c.coding) {
+			body = c.body
+			h["Content-Encoding"] = []string{c.coding}
+			break
 		}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -142,18 +159,24 @@ func (a *API) serveScreen(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func acceptsGzip(r *http.Request) bool {
+// accepts tells whether the caller takes a coding: what is said of it by name comes
+// before what "*" says of the rest (RFC 9110 §12.5.3).
+func accepts(r *http.Request, coding string) bool {
+	rest := false
 	for _, line := range r.Header["Accept-Encoding"] {
-		for rest := line; rest != ""; {
+		for line != "" {
 			var one string
-			one, rest = cutComma(rest)
+			one, line = cutComma(line)
 			name, q, _ := strings.Cut(one, ";")
-			if name = strings.TrimSpace(name); (name == "gzip" || name == "*") && !noQuality(q) {
-				return true
+			switch strings.TrimSpace(name) {
+			case coding:
+				return !noQuality(q)
+			case "*":
+				rest = !noQuality(q)
 			}
 		}
 	}
-	return false
+	return rest
 }
 
 // noQuality tells whether a quality value says "not this one": q=0, q=0.0 …
