@@ -7,8 +7,8 @@ export type Bounds = readonly [west: number, south: number, east: number, north:
 /** Whether the view looks after itself. */
 export type CameraState = Readonly<{ following: boolean; /** A person moved it by hand just now. */ gesture: boolean }>;
 
-/** One incident alone is shown with its quarter around. */
-const incidentZoomMost = 14;
+/** One incident alone is shown with the part of the city that its units come from. */
+const incidentZoomMost = 13;
 const fitMs = 900;
 /** Several incidents at once are one movement. */
 const settleMs = 300;
@@ -89,17 +89,18 @@ export class Camera {
 
   /** The city, or nothing when it has no bounds. */
   fitHome(ms = fitMs): void {
-    if (this.#home) this.fit(this.#home, ms, 20);
+    if (this.#home) this.fit(this.#home, ms, 20, 0);
   }
 
   fitIncidents(): void {
     this.#fitIncidents(fitMs);
   }
 
-  fit([west, south, east, north]: Bounds, ms = fitMs, zoomMost = incidentZoomMost): void {
+  /** Fits an area; symbols and names of what lies at its edge have `marginMost` pixels, or less on a small map. */
+  fit([west, south, east, north]: Bounds, ms = fitMs, zoomMost = incidentZoomMost, marginMost = 80): void {
     const bounds: LngLatBoundsLike = [west, south, east, north];
     const canvas = this.#map.getCanvas();
-    const margin = Math.min(80, 0.08 * Math.min(canvas.clientWidth, canvas.clientHeight));
+    const margin = Math.min(marginMost, 0.08 * Math.min(canvas.clientWidth, canvas.clientHeight));
     const p = this.#padding;
     // Panels that cover nearly everything would leave nothing to fit into.
     const across = Math.min(1, (canvas.clientWidth * 0.7) / Math.max(1, p.left + p.right + 2 * margin));

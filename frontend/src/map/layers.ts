@@ -517,8 +517,7 @@ function operations({ palette, language, scale: k, layers }: Look): LayerSpecifi
         "text-field": ["get", "text"],
         "text-font": bold,
         "text-size": 14.5 * t,
-        "text-allow-overlap": true,
-        "text-ignore-placement": true,
+        "text-allow-overlap": true, // names of the ground make room for it
         "text-offset": [0, -1.1],
       },
       paint: { ...halo, "text-halo-width": 2.6 * k },

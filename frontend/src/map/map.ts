@@ -264,6 +264,8 @@ class View {
       maxPitch: 0,
       fadeDuration: 0,
       renderWorldCopies: false,
+      // The usual 4,096 would blur a wall of two 4K displays side by side, each of which draws the map of both.
+      maxCanvasSize: [8192, 8192],
       // For each of fifteen sources: by default a large wall would keep hundreds of tiles of each that nobody looks at.
       maxTileCacheSize: tilesKept,
       validateStyle: false,
