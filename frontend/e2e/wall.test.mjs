@@ -120,6 +120,19 @@ test('a layout that is switched from afar applies, in its language, with its par
   assert.deepEqual([await badge(first.page), await badge(last.page)], [true, false]);
   const clocks = () => Promise.all([first, last].map(({ page }) => page.getByTestId('clock').first().innerText()));
   await until('one clock', async () => new Set(await clocks()).size === 1);
+  // The part without the state of the whole says its own as soon as it is not well, on its own glass.
+  const own = last.page.getByTestId('part-state');
+  assert.deepEqual([await own.count(), await first.page.getByTestId('part-state').count()], [0, 0]);
+  process.kill(server.pid, 'SIGSTOP');
+  try {
+    await until('a part that says it is late', () => own.count());
+    const box = await own.boundingBox();
+    assert.ok(box && box.x >= 0 && box.y >= 0 && box.x + box.width <= small.width && box.y + box.height <= small.height, JSON.stringify(box));
+    assert.equal(await first.page.getByTestId('part-state').count(), 0);
+  } finally {
+    process.kill(server.pid, 'SIGCONT');
+  }
+  await until('all is well', async () => (await own.count()) === 0);
   assert.deepEqual([...first.wrong(), ...last.wrong()], []);
 });
 
