@@ -7,50 +7,24 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { call, point, root, shots, startBrowser, startServer, until } from './lib.mjs';
+import { publishThings, secrets } from './published.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const phone = { viewport: { width: 390, height: 844 } };
 /** In the flooded quarter, and far from it. */
 const wet = { longitude: -75.5443, latitude: 39.7312, accuracy: 15 };
 const dry = { longitude: -75.6113, latitude: 39.7012, accuracy: 15 };
-const flood = [[[-75.575, 39.727], [-75.545, 39.722], [-75.52, 39.729], [-75.523, 39.74], [-75.55, 39.737], [-75.572, 39.738], [-75.575, 39.727]]];
-/** Words that stand in the world of operations and nowhere else. */
-const secrets = ['Zahra Secret', '+1 302 555 0199', 'caller of the flood', 'engine 7 only', 'SAFEHOUSE'];
-
 let browser;
 let server;
-let supervisor; // the cookie of one who may publish
+let publish;
+let withdraw;
 let news; // a page on another origin
 let newsBase;
-
-/** A call of a person: publishing wants one who has just proved who they are. Returns the cookie that it sets. */
-async function asPerson(method, path, body, cookie) {
-  const res = await fetch(server.base + path, { method, headers: { origin: server.base, 'content-type': 'application/json', ...(cookie ? { cookie } : {}) }, body: JSON.stringify(body) });
-  if (!res.ok) throw new Error(`${method} ${path}: ${res.status} ${await res.text()}`);
-  return res.headers.getSetCookie()[0]?.split(';')[0] ?? cookie;
-}
-const publish = (kind, id, body = {}) => asPerson('POST', `/api/v1/${kind}/${id}/publish`, { delay_s: 0, ...body }, supervisor);
 
 before(async () => {
   browser = await startBrowser();
   server = await startServer({ args: ['--city', join(root, 'build/city')] });
-  const put = (path, body) => call(server.base, 'PUT', `/api/v1/${path}`, body);
-  const title = (en, fa, zh) => ({ en, fa, zh });
-  const [name, first, password] = ['supervisor', 'a password for the first day', 'night harbour lantern 42'];
-  await asPerson('POST', '/api/v1/accounts', { name, role: 'supervisor', display_name: 'Supervisor', password: first, language: 'en' }, `${server.cookie.name}=${server.cookie.value}`);
-  const given = await asPerson('POST', '/api/v1/session', { name, password: first });
-  await asPerson('PUT', '/api/v1/account/password', { old: first, new: password }, given);
-  supervisor = await asPerson('POST', '/api/v1/session', { name, password });
-  await put('hazards/FLOOD', { type: 'Feature', geometry: { type: 'Polygon', coordinates: flood }, properties: { type: 'flood', name: 'caller of the flood', description: secrets[0] } });
-  await put('incidents/FIRE', point(-75.605, 39.776, { type: 'structure_fire', priority: '1', name: secrets[3], description: secrets[0], caller: { name: secrets[0], phone: secrets[1] } }));
-  await put('shelters/SH1', point(-75.56, 39.76, { name: 'Brown School', type: 'school', status: 'open', capacity: 300, occupancy: 12, counted_at: new Date(Date.now() - 25 * 60_000).toISOString() }));
-  await put('shelters/SH2', point(-75.5443, 39.7313, { name: 'Drowned Hall', type: 'school', status: 'open', capacity: 300, occupancy: 12 }));
-  await put('units/E7', point(-75.55, 39.74, { name: 'engine 7 only', type: 'engine' }));
-  await publish('hazards', 'FLOOD', { title: title('River flood', 'سیل رودخانه', '河洪水'), advice: title('Go to higher ground.', 'به جای بلند بروید.', '前往高处。'), severity: 'extreme', valid_until: new Date(Date.now() + 5 * 3600_000).toISOString() });
-  await publish('incidents', 'FIRE', { title: title('Building fire', 'آتش‌سوزی ساختمان', '建筑火灾'), severity: 'severe', delay_s: 60 });
-  await publish('shelters', 'SH1');
-  await publish('shelters', 'SH2');
-  await until('three public things', async () => (await (await fetch(`${server.base}/public/v1/snapshot.json`)).json()).features?.length >= 3); // none when it has no time
+  ({ publish, withdraw } = await publishThings(server));
   news = createServer((req, res) => {
     const query = new URL(req.url, 'http://x').searchParams.get('embed') ?? '';
     res.setHeader('content-type', 'text/html; charset=utf-8');
@@ -83,6 +57,13 @@ async function open(url, options = {}) {
   context.on('response', (r) => {
     const u = new URL(r.url());
     if (u.host === new URL(server.base).host) seen.answers.push({ path: u.pathname, headers: r.allHeaders().catch(() => ({})), text: /^\/(public|embed)/.test(u.pathname) ? r.text().catch(() => '') : Promise.resolve('') });
+  });
+  // In the moment in which the map covers the picture, it has to say all that the picture said.
+  await context.addInitScript(() => {
+    const root = () => document.documentElement;
+    new MutationObserver(() => {
+      if (root()?.classList.contains('mapped')) window.__revealed ??= { drawn: window.__embed.drawn(), listed: [...window.__embed.listed()].sort() };
+    }).observe(document, { subtree: true, attributes: true, attributeFilter: ['class'] });
   });
   await page.goto(url);
   return { page, context, ...seen, close: () => context.close() };
@@ -127,6 +108,9 @@ test('on a page of another origin: no cookie, nothing private, no other host, an
   await until('a frame', () => frame.url().startsWith(server.base));
   await live(frame);
   await until('a map', () => frame.evaluate(() => document.documentElement.classList.contains('mapped')), 120_000);
+  const revealed = await frame.evaluate(() => window.__revealed);
+  assert.ok(revealed.listed.length >= 3);
+  assert.deepEqual(revealed.drawn, revealed.listed, 'the map came before what it has to show');
   await until('everything drawn', () => frame.evaluate(() => (window.__embed.drawn() ?? []).length === window.__embed.listed().length), 60_000, () => 'drawn is not listed');
   const [listed, drawn] = await frame.evaluate(() => [[...window.__embed.listed()].sort(), window.__embed.drawn()]);
   assert.ok(listed.length >= 3);
@@ -251,7 +235,7 @@ test('what is withdrawn is gone from list and map by itself', async () => {
   const { page, close } = await open(embed());
   await live(page);
   await until('it is listed', async () => (await titles(page)).includes('Short Hall'), 30_000);
-  await asPerson('POST', '/api/v1/shelters/SH3/withdraw', {}, supervisor);
+  await withdraw('shelters', 'SH3');
   await until('it is gone', async () => !(await titles(page)).includes('Short Hall'), 30_000);
   await close();
 });

@@ -23,8 +23,8 @@ type Sign int
 
 // The signs.
 const (
-	Danger   Sign = iota // a triangle with a mark of exclamation
-	Event                // a diamond
+	Danger   Sign = iota // a diamond with a mark of exclamation
+	Event                // a circle with one
 	Refuge               // a house; what is in it says whether there is room
 	Facility             // a square
 )
@@ -359,22 +359,23 @@ func (f Frame) sees(m *Mark) (orb.Point, bool) {
 	return orb.Point{sum[0] / n, sum[1] / n}, true
 }
 
-// The signs in a box of 24 by 24, those of the screens (frontend/src/shapes.ts), and
-// what is drawn into them.
+// The signs in a box of 24 by 24, those of the screens (frontend/src/shapes.ts) and of
+// the embed's own map (its signs.ts), and what is drawn into them.
 const (
-	triangle = "M12 1.8 22.6 20.6H1.4z"
-	diamond  = "M12 1.4 22.6 12 12 22.6 1.4 12z"
-	house    = "M12 2.2 22.4 11.2H19.4V21H4.6V11.2H1.6z"
-	square   = "M7.5 3.5h9a4 4 0 0 1 4 4v9a4 4 0 0 1-4 4h-9a4 4 0 0 1-4-4v-9a4 4 0 0 1 4-4z"
+	diamond = "M12 1.4 22.6 12 12 22.6 1.4 12z"
+	circle  = "M12 3a9 9 0 1 1 0 18 9 9 0 1 1 0-18z"
+	house   = "M12 2.2 22.4 11.2H19.4V21H4.6V11.2H1.6z"
+	mark    = "M12 7.2v5.6M12 16.6v.2" // of exclamation
+	square  = "M7.5 3.5h9a4 4 0 0 1 4 4v9a4 4 0 0 1-4 4h-9a4 4 0 0 1-4-4v-9a4 4 0 0 1 4-4z"
 )
 
 func (d *drawing) sign(s *sign) {
 	outline, ink := square, "M12 8v8M8 12h8"
 	switch s.Sign {
 	case Danger:
-		outline, ink = triangle, "M12 8.4v5.4M12 17.2v.2"
+		outline, ink = diamond, mark
 	case Event:
-		outline, ink = diamond, "M12 7.2v5.6M12 16.6v.2"
+		outline, ink = circle, mark
 	case Refuge:
 		outline = house
 		switch s.Tone {

@@ -88,13 +88,15 @@ async function begin(): Promise<void> {
 
   // ---- Am I inside ----
 
+  const mapped = () => html.classList.contains("mapped");
+
   function drawAsk(): void {
     const { world } = refresher;
     const told = here && world ? answerFor(world.features.values(), here, page.cover ?? (options.area ? null : page.box), refresher.now) : null;
     const drawn = told && here ? drawAnswer(told, { here, old: state !== "LIVE", asOf: refresher.asOf, now: refresher.now }, speech) : null;
     const where = button(here ? "" : "primary", locating ? words("embed_locating") : here || failed ? words("embed_again") : words("embed_where"), locate);
     where.dataset["testid"] = "where";
-    const onMap = map && button(pointing ? "on" : "", pointing ? words("embed_cancel") : words("embed_point"), () => point(!pointing));
+    const onMap = mapped() ? button(pointing ? "on" : "", pointing ? words("embed_cancel") : words("embed_point"), () => point(!pointing)) : null;
     onMap?.setAttribute("data-testid", "point");
     const clear = here && button("", words("embed_clear"), forget);
     const focused = document.activeElement instanceof HTMLButtonElement && answerBox.contains(document.activeElement) ? document.activeElement.dataset["testid"] : undefined;
@@ -189,11 +191,13 @@ async function begin(): Promise<void> {
     listed = all.map((item) => item.id);
     const focused = document.activeElement instanceof HTMLElement && items.contains(document.activeElement) ? document.activeElement : null;
     const [id, kind] = [focused?.dataset["id"], focused?.tagName.toLowerCase()];
-    fill(items, drawList(all, here, map ? (id) => show(id) : null, speech));
+    fill(items, drawList(all, here, mapped() ? (id) => show(id) : null, speech));
     if (id && kind) items.querySelector<HTMLElement>(`${kind}[data-id="${CSS.escape(id)}"]`)?.focus();
     details.querySelector("summary")!.textContent = words("embed_list_show", { count: format.number(all.length) });
     map?.setItems(all);
-    if (!map && seqOfPicture !== world.seq) renewPicture(world.seq);
+    if (mapped()) return;
+    if (seqOfPicture !== world.seq) renewPicture(world.seq);
+    if (map) void reveal(map);
   }
 
   function show(id: string): void {
@@ -247,12 +251,21 @@ async function begin(): Promise<void> {
   const image = frame.querySelector("img");
   if (image?.complete && image.naturalWidth === 0) missing(); // before there was a script to hear of it
 
+  let losses = 0;
+  /** Puts the map over the picture, once it says what the picture says. */
+  async function reveal(opened: EmbedMap): Promise<void> {
+    const before = losses;
+    await opened.shown();
+    if (mapped() || map !== opened || losses !== before) return;
+    html.classList.add("mapped");
+    draw();
+  }
+
   async function bringMap(): Promise<void> {
     const { canDraw, openMap } = await import("./map");
     if (!canDraw()) return;
     frame.after(box);
     const home: Box | null = options.area ?? page.box;
-    let losses = 0;
     const opened = await openMap(box, {
       language: page.language,
       words,
@@ -260,10 +273,11 @@ async function begin(): Promise<void> {
       box: home,
       cooperative: true,
       lost(lost) {
-        html.classList.toggle("mapped", !lost);
-        if (lost) renewPicture(refresher.world?.seq ?? 0);
+        if (!lost) return draw();
+        html.classList.remove("mapped");
+        renewPicture(refresher.world?.seq ?? 0);
         // A GPU that takes it away again and again is left alone.
-        if (lost && ++losses > 3) leaveMap();
+        if (++losses > 3) leaveMap();
       },
       picked: pick,
       pointed(at) {
@@ -284,7 +298,6 @@ async function begin(): Promise<void> {
       if (event.key === "Escape" && pointing) point(false);
     });
     map = opened;
-    html.classList.add("mapped");
     map.setHere(here);
     map.setLive(state === null || state === "LIVE");
     draw();

@@ -42,6 +42,8 @@ export type MapOptions = Readonly<{
 /** A map on the page. */
 export type EmbedMap = Readonly<{
   setItems(items: readonly Item[]): void;
+  /** Resolves when the items are in the picture. The ground alone comes sooner, and says that there is nothing. */
+  shown(): Promise<void>;
   setHere(here: Here | null): void;
   /** False: the ground goes grey. */
   setLive(live: boolean): void;
@@ -222,6 +224,17 @@ export async function openMap(container: HTMLElement, options: MapOptions): Prom
       items = next;
       draw();
     },
+    shown: () =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (!map.isSourceLoaded(own.areas) || !map.isSourceLoaded(own.signs)) return;
+          map.off("render", look);
+          map.once("render", () => resolve());
+          map.triggerRepaint();
+        };
+        map.on("render", look);
+        map.triggerRepaint();
+      }),
     setHere(next) {
       here = next;
       drawHere();
