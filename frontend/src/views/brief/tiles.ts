@@ -72,7 +72,7 @@ export function tilesOf(brief: Brief): readonly Tile[] {
       id: "incidents",
       label: m.brief_incidents(),
       value: format.count(open.length),
-      note: levels.slice(0, 2).map(([name, count]) => `${count} × ${isolate(name)}`).join("\n"),
+      note: [...levels.slice(0, 2).map(([name, count]) => `${count} × ${isolate(name)}`), m.brief_not_sensitive()].join("\n"),
       asOf,
       definition: m.brief_incidents_means(),
       change: since(changes?.open ?? NaN, from, asOf),
