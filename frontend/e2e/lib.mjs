@@ -100,7 +100,7 @@ export async function startBrowser() {
 }
 
 /** Opens a page as the person who set the server up, or as `cookie` says (null: nobody), and collects what must not happen. */
-export async function openPage(browser, url, { width = 1920, height = 1080, cookie = proofOf(url)?.cookie, ...context } = {}) {
+export async function openPage(browser, url, { width = 1280, height = 720, cookie = proofOf(url)?.cookie, ...context } = {}) {
   const ctx = await browser.newContext({ viewport: { width, height }, ...context });
   if (cookie) await ctx.addCookies([{ ...cookie, url: new URL(url).origin, httpOnly: true, sameSite: 'Strict' }]);
   const page = await ctx.newPage();

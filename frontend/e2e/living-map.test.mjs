@@ -26,7 +26,7 @@ const isLive = (page) => until('the word LIVE', () => page.evaluate(() => docume
 
 test('an incident opened on the console appears on the wall, is assigned, and both screens equal the server', async () => {
   const wall = await openPage(browser, `${server.base}/wall?lang=en&theme=night`);
-  const desk = await openPage(browser, `${server.base}/console?lang=en&theme=night`, { width: 1600, height: 900 });
+  const desk = await openPage(browser, `${server.base}/console?lang=en&theme=night`, { width: 1280, height: 800 });
   await isLive(wall.page);
   await isLive(desk.page);
   await until('200 units on the wall', async () => (await text(wall.page, 'counter-units')).replace(/\D/g, '').includes('200'), 60_000);

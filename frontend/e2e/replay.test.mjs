@@ -60,7 +60,7 @@ before(async () => {
   browser = await startBrowser();
   server = await startServer();
   for (const [u, id] of units.entries()) await call(server.base, 'PUT', `/api/v1/units/${id}`, point(-75.55 - u * 0.002, 39.74, { name: id, type: 'engine', agency: 'fire', status: 'available' }));
-  desk = await openPage(browser, `${server.base}/console?lang=en&theme=night`, { width: 1600, height: 900 });
+  desk = await openPage(browser, `${server.base}/console?lang=en&theme=night`, { width: 1280, height: 800 });
   await isLive(desk.page);
   stream = await jsonStream(desk.page);
   await call(server.base, 'PUT', '/api/v1/incidents/OLD', point(-75.55, 39.74, { name: 'Market Street 100', type: 'structure_fire', priority: '3' }));
@@ -163,6 +163,7 @@ test('on the console the past is what was live then, and the present is never lo
 });
 
 test('a wall is sent to the past by its address, says when it comes back, and comes back by one key', async () => {
+  await seconds(6); // what came just before somebody looked away would still be news
   const at = new Date(Date.now() - 5000).toISOString();
   const { page, bad, close } = await openPage(browser, `${server.base}/wall?lang=fa&theme=night&at=${encodeURIComponent(at)}&speed=0`, { width: 1280, height: 720 });
   await says(page, 'REPLAY');

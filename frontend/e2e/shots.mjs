@@ -2,10 +2,11 @@
 // What is wanted is narrowed by parts of the names, "-" for and, "," for or, as arguments or in SHOTS, so that a shard takes
 // minutes: SHOTS=wall-busy,console-busy-fa make shots. `node frontend/e2e/shots.mjs list wall` only says what it would take.
 // Cities stand still: they are tapes held at one moment (states.mjs), so that two runs show the same.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { call, openPage, point, root, shots, startBrowser, startServer, unhurried, until } from './lib.mjs';
+import { publishThings } from './published.mjs';
 import { stateOf, states } from './states.mjs';
 
 const args = process.argv.slice(2);
@@ -84,6 +85,40 @@ async function all(base, state, expect, views, more = {}) {
   }
 }
 
+/** Displays that form one wall: each takes its part, and the parts are laid side by side, as the room sees them. Each draws
+ * the map of all of them, which takes a machine without a GPU a minute for 4K: here the whole has the pixels of one display. */
+async function parts(base, lang, theme, cols, rows) {
+  const [width, height] = [1920 / cols, 1080 / cols];
+  const whole = `wall-parts${cols}x${rows}-${lang}-${theme}-${cols * width}x${rows * height}`;
+  const each = Array.from({ length: cols * rows }, (_, i) => ({ col: i % cols, row: Math.floor(i / cols), state: `part${i + 1}of${cols}x${rows}` }));
+  if (dry && fits(whole)) only(whole);
+  // A tape begins by taking away what it does not know.
+  if (!dry) await until('the tape', async () => (await call(base, 'GET', '/api/v1/units?limit=1')).body.features.length > 0);
+  for (const { col, row, state } of each) {
+    const device = `SHOT-${cols}x${rows}-${col}-${row}`;
+    if (!dry) {
+      const panels = ['situation', 'response', 'counters', 'worst', 'figures', 'decisions', 'coverage', 'trends', 'ticker', 'legend'];
+      const layers = ['units', 'incidents', 'hazards', 'shelters', 'sites', 'assignments', 'labels', 'coverage'];
+      const body = { area: { bbox: [-75.62, 39.68, -75.46, 39.8] }, panels, layers, language: lang, theme, devices: [device], part: { col, row, cols, rows } };
+      await call(base, 'PUT', `/api/v1/layouts/${device.toLowerCase()}`, body);
+    }
+    await take(base, 'wall', lang, theme, [width, height], state, 'LIVE', { query: `&device=${device}` });
+  }
+  if (dry || !fits(whole)) return;
+  const files = each.map(({ state }) => join(shots, `wall-${state}-${lang}-${theme}-${width}x${height}.png`));
+  const page = await browser.newPage({ viewport: { width: cols * width, height: rows * height } });
+  try {
+    const pictures = files.map((file) => `<img src="data:image/png;base64,${readFileSync(file).toString('base64')}">`);
+    await page.setContent(`<body style="margin:0;display:grid;grid-template-columns:repeat(${cols},${width}px)">${pictures.join('')}`);
+    await page.screenshot({ path: join(shots, `${whole}.png`), timeout: 120_000 });
+    console.log(whole);
+  } catch (error) {
+    missed.push(`${whole}: ${String(error.message ?? error).split('\n')[0]}`);
+  } finally {
+    await page.close();
+  }
+}
+
 /** What is for people rather than for the city: at a desk, and on a phone. `null` is nobody's cookie. */
 async function people(base) {
   const desk = [1440, 900];
@@ -109,7 +144,8 @@ async function people(base) {
 }
 
 /** The embed as readers meet it: in a frame on a page of somebody else, and its builder. */
-async function framed(base) {
+async function framed(server) {
+  const { base } = server;
   const page = (request, response) => {
     const query = new URL(request.url, 'http://x').search;
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
@@ -120,9 +156,12 @@ async function framed(base) {
   await new Promise((resolve) => news.listen(0, '127.0.0.1', resolve));
   try {
     const there = `http://127.0.0.1:${news.address().port}`;
-    for (const size of [[820, 720], [390, 844]]) {
+    const [column, phone] = [[820, 720], [390, 844]];
+    for (const lang of languages) await takeFramed(there, 'empty', lang, 'day', phone);
+    if (!dry) await publishThings(server);
+    for (const size of [column, phone]) {
       for (const lang of languages) {
-        for (const theme of themes) await takeFramed(there, lang, theme, size);
+        for (const theme of themes) await takeFramed(there, 'busy', lang, theme, size);
       }
     }
     for (const lang of languages) {
@@ -134,8 +173,8 @@ async function framed(base) {
   }
 }
 
-async function takeFramed(there, lang, theme, [width, height]) {
-  const name = ['embed', 'framed', lang, theme, `${width}x${height}`].join('-');
+async function takeFramed(there, state, lang, theme, [width, height]) {
+  const name = ['embed', 'framed', state, lang, theme, `${width}x${height}`].join('-');
   if (!fits(name)) return;
   if (dry) return only(name);
   const context = await browser.newContext({ viewport: { width, height } });
@@ -270,6 +309,15 @@ try {
     await all(base, 'notrecording', 'LIVE', every, { marks: { recording: false } });
     await all(base, 'visitor', 'LIVE', ['wall'], { act: (page) => page.keyboard.press('v') });
   });
+  await during(() => stateOf('crowd'), async ({ base }) => {
+    const [hd, uhd] = sizes.wall;
+    for (const lang of languages) await take(base, 'wall', lang, lang === 'zh' ? 'day' : 'night', uhd, 'crowd', 'LIVE');
+    await take(base, 'wall', 'en', 'day', hd, 'crowd', 'LIVE');
+    for (const theme of themes) await take(base, 'console', 'fa', theme, sizes.console[0], 'crowd', 'LIVE');
+    await parts(base, 'fa', 'night', 2, 2);
+    await parts(base, 'zh', 'day', 2, 2);
+    await parts(base, 'en', 'night', 2, 1);
+  });
   await during(() => stateOf('exercise'), ({ base }) => all(base, 'exercise', 'LIVE', every));
   const silent = () => {
     const config = join(shots, 'partial.yaml');
@@ -288,7 +336,7 @@ try {
     await roads(base);
   });
   await during(() => ({ args: city }), ({ base }) => people(base));
-  await during(() => stateOf('busy'), ({ base }) => framed(base));
+  await during(() => ({ args: city }), framed);
   if (fits('gallery') && onlyList) console.log('gallery');
   else if (fits('gallery')) {
     const server = await startServer({ args: city });

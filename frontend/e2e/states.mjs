@@ -9,6 +9,8 @@ import { root } from './lib.mjs';
 const tapes = {
   /** Evening in Tehran, noon in Wilmington, midnight in Chengdu. */
   night: { from: '2026-11-20T16:00:00Z', for: '45m', seed: '7', units: '160', every: '5s', 'bad-night': '2026-11-20T16:20:00Z' },
+  /** The same night in a city of 2,500 units. */
+  crowd: { from: '2026-11-20T16:00:00Z', for: '45m', seed: '7', units: '2500', every: '10s', 'bad-night': '2026-11-20T16:20:00Z' },
   month: { from: '2026-10-20T00:00:00Z', days: '30', seed: '1', units: '60', every: '10s', 'bad-night': '2026-11-09T19:00:00Z' },
 };
 
@@ -20,6 +22,8 @@ export const states = {
   quiet: { at: '2026-11-20T16:19:00Z', speed: 0 },
   /** The bad night, nine minutes after it began: 300 incidents in ten minutes. */
   busy: { at: '2026-11-20T16:29:00Z', speed: 0 },
+  /** The same with 2,500 units, which must read as a city and not as confetti. */
+  crowd: { tape: 'crowd', at: '2026-11-20T16:29:00Z', speed: 0 },
   /** The same, moving: for motion, trends and the ticker. */
   moving: { at: '2026-11-20T16:27:00Z', speed: 1 },
   /** The same, marked as an exercise. */
