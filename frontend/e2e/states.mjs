@@ -37,7 +37,7 @@ export function stateOf(name, { preset = 'us', city = join(root, 'build/city') }
   const state = states[name];
   const args = ['--preset', preset, ...(city ? ['--city', city] : [])];
   if (state.at === undefined) return { bin: 'bin/rasad', args, env: {} };
-  execFileSync('go', ['build', '-tags', 'soak', '-o', 'bin/rasad-soak', './server'], { cwd: root, stdio: 'inherit', env: { ...process.env, CGO_ENABLED: '0' } });
+  execFileSync('go', ['build', '-trimpath', '-tags', 'soak', '-o', 'bin/rasad-soak', './server'], { cwd: root, stdio: 'inherit', env: { ...process.env, CGO_ENABLED: '0' } });
   const told = [...Object.entries(tapes[state.tape ?? 'night']).flatMap(([flag, value]) => [`--${flag}`, value]), ...args];
   const dir = join(root, 'build/states', createHash('sha256').update(JSON.stringify(told)).digest('hex').slice(0, 12));
   if (!existsSync(dir)) {
