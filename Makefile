@@ -45,7 +45,7 @@ $(CITY)/city.json: $(filter-out %_test.go,$(wildcard geo/city/*.go geo/city/demo
 	dir=$$($(GO) mod download -json $(OSM_MODULE) | sed -n 's/^.*"Dir": "\(.*\)".*/\1/p') && \
 	bin/rasad city build "$$dir/testdata/delaware-latest.osm.pbf" --bbox=$(DEMO_BBOX) --name Wilmington --time-zone America/New_York --overlay geo/city/demo/wilmington.csv --out $(CITY)
 
-deps: ## install what the tests need on Debian or Ubuntu (compiler, zlib for -race, Chromium, fonts)
+deps: ## install what the tests need on Debian or Ubuntu (compiler, zlib for -race, Chromium)
 	@deploy/test-deps.sh
 
 check: node_modules/.package-lock.json lint ## formatting, vet, staticcheck, linters, types of the screens
@@ -98,6 +98,7 @@ bench: build $(CITY)/city.json ## every figure of the README, peers in the same 
 	@deploy/bench.sh
 
 shots: build $(CITY)/city.json ## screenshots of every screen, language, theme and state into build/shots; axe in every language
+	@deploy/test-deps.sh pictures
 	node frontend/e2e/shots.mjs
 	RASAD_EVERY_LANGUAGE=1 node --test --test-timeout=900000 frontend/e2e/accounts.test.mjs frontend/e2e/brief.test.mjs frontend/e2e/embed.test.mjs frontend/e2e/golden.test.mjs frontend/e2e/budget.test.mjs
 

@@ -87,6 +87,15 @@ test('the first load is under a megabyte, and every number has its moment', asyn
     console.log(`brief ${lang}: ${Math.round(bytes / 1000)} kB over the wire, and ${Math.round(stream / 1000)} kB of streams`);
     assert.ok(bytes > 50_000 && stream > 5000, `${bytes} and ${stream} bytes are not a page`);
     assert.ok(bytes + stream < firstLoadMost, `the first load in ${lang} is ${bytes + stream} bytes`);
+    const letters = () => page.evaluate(() => [...document.fonts].some(({ status, unicodeRange }) => status === 'loaded' && /U\+[4-9][0-9A-F]{3}\b/.test(unicodeRange)));
+    assert.equal(await letters(), lang === 'zh', 'a tablet may have no Chinese letters of its own');
+    if (lang === 'zh') {
+      await page.evaluate(() => navigator.serviceWorker.ready);
+      await page.reload();
+      await isLive(page);
+      const kept = () => page.evaluate(async () => (await (await caches.open((await caches.keys()).find((name) => name.startsWith('rasad-brief-')))).keys()).map(({ url }) => url));
+      await until('letters that are kept', async () => (await kept()).filter((url) => /\/(letters|noto-sans-sc)-/.test(url)).length > 20, 30_000);
+    }
     await close();
   }
   const { page, bad, close } = await open(mayor, '?lang=en');

@@ -6,7 +6,7 @@ import { transformWithOxc, type Plugin } from "vite";
 /** What a chunk of the build says about itself. */
 type Chunk = Readonly<{ type: "chunk"; fileName: string; facadeModuleId: string | null; imports: readonly string[]; isEntry: boolean; viteMetadata?: { importedCss: ReadonlySet<string>; importedAssets: ReadonlySet<string> } }>;
 
-/** Fonts that every brief has. Chinese comes with the tablet. */
+/** Fonts that every brief has. */
 const fonts = /\/(inter-latin-wght-normal|vazirmatn-arabic-wght-normal)-[^/]+\.woff2$/;
 
 /**

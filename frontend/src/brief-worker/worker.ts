@@ -69,8 +69,19 @@ async function visit(request: Request): Promise<Response> {
   }
 }
 
+/** Chinese letters: those that a person has needed are kept, for nobody needs all of them. */
+const letters = /^\/assets\/(letters|noto-sans-sc)-/;
+
 /** A file whose name changes with its content is the same for ever. */
 async function file(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  const kept = await caches.match(request);
+  if (kept) return kept;
+  const answer = await fetch(request);
+  if (answer.ok && letters.test(new URL(request.url).pathname)) {
+    const copy = answer.clone();
+    // A tablet without room for them still has its words, in letters of its own.
+    void caches.open(cacheName).then((cache) => cache.put(request, copy)).catch(() => undefined);
+  }
+  return answer;
 }
 export {};

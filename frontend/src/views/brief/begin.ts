@@ -1,6 +1,5 @@
 import { getCity, getPreset } from "../../commands/commands";
 import { forgetKept, kept } from "../../kept";
-import { loadFonts } from "../../fonts";
 import type { Preset } from "../../preset";
 import { me } from "../../ui/me.svelte";
 import { settings } from "../../ui/settings.svelte";
@@ -22,9 +21,6 @@ export type Beginning = Readonly<{
   waiting(): void;
 }>;
 
-/** Chinese comes with every tablet, and would be more than all the rest of the first load. */
-const fonts = () => loadFonts(settings.language === "zh" ? "en" : settings.language);
-
 const pause = (ms: number, signal: AbortSignal) =>
   new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, ms);
@@ -43,7 +39,6 @@ export async function begin(signal: AbortSignal, on: Beginning): Promise<void> {
     return new Brief(preset, city, keepsake && unflatten(keepsake.world), keepsake?.hour ?? null);
   };
 
-  void fonts(); // words stand in the system's letters until then
   const asked = Promise.all([me.load(signal), getPreset<Preset>(signal), getCity(signal)]);
   const remembered = kept<Keepsake>();
   const early = await Promise.race([asked, pause(patienceMs, signal)]);

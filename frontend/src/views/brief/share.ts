@@ -134,7 +134,8 @@ export function drawSheet(sheet: Sheet): HTMLCanvasElement {
 
 /** Hands the picture to whatever the tablet shares with, or saves it. */
 export async function sharePicture(sheet: Sheet): Promise<"shared" | "saved" | "cancelled"> {
-  await document.fonts.ready;
+  // What the page does not show as well has letters that nobody has fetched; without a server the system's have to do.
+  await Promise.allSettled([document.fonts.load("1em Rasad", JSON.stringify(sheet)), document.fonts.ready]);
   const canvas = drawSheet(sheet);
   const blob = await new Promise<Blob>((resolve, reject) => canvas.toBlob((b) => (b ? resolve(b) : reject(new Error("no picture"))), "image/png"));
   const name = `rasad-${new Date(sheet.now).toISOString().slice(0, 16).replace(/[-:]/g, "").replace("T", "-")}Z.png`;
