@@ -72,10 +72,10 @@ CALM := ./geo/... ./fixtures/...
 # And so do these elsewhere: replays of months, random days, every mutation of a record.
 ALONE := ^(TestUnitsDrive|TestHistories|TestAHistoryTidiesUp|TestAHistoryOfACity|TestNoSecretIsPublic|TestReplayOfAnyMomentHasTheHashThatWasLive|TestReplayAtSpeeds|TestEveryMutationIsFound|TestParseGivesWhatWasEncoded|TestParseTakesBoundedMemory|TestRandomDays|TestProjectionKeepsTheLaw|TestPublishingNeverNarrows|TestChunksLeadToTheSnapshot|TestOneIncidentOnePoint|TestPlacesAreTrueAndCoarse)$$
 
-# make check vets.
+# make check vets. What needs no race detector shares the compiled packages of make build.
 unit:
-	$(GO) test -vet=off -timeout 10m $(CALM)
-	$(GO) test -vet=off -timeout 10m -run '$(ALONE)' ./server ./server/publish ./streams
+	CGO_ENABLED=0 $(GO) test -trimpath -vet=off -timeout 10m $(CALM)
+	CGO_ENABLED=0 $(GO) test -trimpath -vet=off -timeout 10m -run '$(ALONE)' ./server ./server/publish ./streams
 	$(GO) test -vet=off -race -timeout 10m -run 'AtOnce$$' ./geo/...
 	$(GO) test -vet=off -race -timeout 10m -skip '$(ALONE)' $$($(GO) list ./... | grep -vE '^rasad/(geo|fixtures)(/|$$)')
 
@@ -83,7 +83,7 @@ screens-test: node_modules/.package-lock.json
 	npm test --silent
 
 e2e: build $(CITY)/city.json
-	node --test --test-timeout=600000 frontend/e2e/*.test.mjs
+	node --test --test-concurrency=2 --test-timeout=600000 frontend/e2e/*.test.mjs
 
 fuzz: ## each fuzz target for 60 s (FUZZTIME moves it)
 	@deploy/fuzz.sh "$${FUZZTIME:-60s}"

@@ -151,6 +151,7 @@ func TestARoomWithoutACertificate(t *testing.T) {
 // TestSlowAndEndlessHeaders holds connections open and says little (slowloris), and too
 // much.
 func TestSlowAndEndlessHeaders(t *testing.T) {
+	t.Parallel()
 	s := serving(t, t.TempDir())
 	u, err := url.Parse(s.base)
 	if err != nil {

@@ -210,6 +210,7 @@ func fillDisk(t *testing.T, dir string, leave int64) string {
 func TestFullDiskHeals(t *testing.T) {
 	for name, reserve := range map[string]int64{"our reserve stops in time": 2 << 20, "NATS meets the full disk": -1 << 40} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := testOptions(tmpfs(t, "24m"))
 			o.Reserve = reserve
 			var stopped, went atomic.Int32

@@ -125,6 +125,7 @@ func TestTrimmer(t *testing.T) {
 	}
 	for name, x := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := testOptions(t.TempDir())
 			x.options(&o)
 			j, w, _ := mustOpen(t, o)

@@ -49,6 +49,10 @@ export async function startServer({ data, args = [], listen = '127.0.0.1:0', env
   child.stdout.on('data', (b) => (out += b));
   child.stderr.on('data', (b) => (log += b));
   const exited = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
+  let stopping = false;
+  void exited.then(({ code, signal }) => {
+    if (!stopping && signal !== 'SIGKILL') console.error(`${bin} ended by itself (${code ?? signal}) and said at last:\n${log.slice(-8000)}`);
+  });
   let base;
   try {
     base = await until('the address', () => out.match(/http:\/\/[^/\s]+/)?.[0], patience, () => log);
@@ -56,6 +60,7 @@ export async function startServer({ data, args = [], listen = '127.0.0.1:0', env
     const link = out.match(/http\S+\/setup#\S+/)?.[0];
     if (link) proof.cookie = await setUp(link);
   } catch (e) {
+    stopping = true;
     child.kill('SIGKILL'); // or the test would wait for it after it has failed
     throw e;
   }
@@ -71,6 +76,7 @@ export async function startServer({ data, args = [], listen = '127.0.0.1:0', env
     exited,
     /** Ends the process: SIGTERM drains, SIGKILL does not. */
     async stop(signal = 'SIGTERM') {
+      stopping = true;
       child.kill(signal);
       return exited;
     },

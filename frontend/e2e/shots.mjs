@@ -286,6 +286,9 @@ async function during(start, use) {
   dry = false;
   try {
     await use(server);
+  } catch (error) {
+    missed.push(`the rest of ${counted} pictures: ${String(error.message ?? error).split('\n')[0]}`);
+    console.log(`MISSED ${missed.at(-1)}`);
   } finally {
     dry = true;
     await server.stop();

@@ -449,6 +449,7 @@ func TestJSONFloods(t *testing.T) {
 
 // TestSocketFloods: who floods a socket loses it, and nobody else notices.
 func TestSocketFloods(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	open := func() *websocket.Conn {
 		t.Helper()

@@ -10,6 +10,7 @@ import (
 
 // What is committed is what openapi.yaml generates.
 func TestGeneratedCodeIsCurrent(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"openapi.yaml", "oapi-codegen.yaml"} {
 		b, err := os.ReadFile(name)
@@ -29,6 +30,7 @@ func TestGeneratedCodeIsCurrent(t *testing.T) {
 }
 
 func TestGeneratedTypesOfTheScreensAreCurrent(t *testing.T) {
+	t.Parallel()
 	const tool = "../../node_modules/.bin/openapi-typescript"
 	if _, err := os.Stat(tool); err != nil {
 		t.Fatalf("types.ts cannot be checked without the tools of the screens; npm ci brings them: %v", err)
