@@ -252,7 +252,12 @@ func newHouse(t testing.TB, change ...func(*api.Deps)) *house {
 		World: h.world, Journal: h.journal, Publish: publish, Rules: rules, Due: dispatch.Due(policy),
 		Name: "live", Epoch: epoch, Log: log,
 	})
-	d.Audiences, d.Sequencer = h.hub, h.seq
+	d.Audiences = h.hub
+	if b, ok := d.Sequencer.(*broken); ok {
+		b.Sequencer = h.seq
+	} else {
+		d.Sequencer = h.seq
+	}
 	if h.api, err = api.New(d); err != nil {
 		t.Fatal(err)
 	}

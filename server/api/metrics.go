@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Time to answer a call, by method, route and status.", Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}}, []string{"method", "route", "status"}),
 		nearest:  prometheus.NewCounter(counter("rasad_http_nearest_total", "Answers of units/nearest; they are not in rasad_http_seconds.")),
 		problems: prometheus.NewCounterVec(counter("rasad_http_problems_total", "Answers that are problems, by code."), []string{"code"}),
-		panics:   prometheus.NewCounter(counter("rasad_http_panics_total", "Calls that panicked.")),
+		panics:   prometheus.NewCounter(counter("rasad_http_panics_total", "Calls and streams that panicked.")),
 
 		feedMessages: prometheus.NewCounterVec(counter("rasad_feed_messages_total",
 			"Messages of feeds, by outcome: accepted, refused, unfit, malformed, unknown (unit), failed."), []string{"feed", "outcome"}),

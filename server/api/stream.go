@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -508,7 +509,7 @@ type socket struct {
 
 	writing sync.Mutex // one writer at a time, as gorilla wants it
 	last    standing
-	echo    uint32 // asked before the first frame was out
+	echo    uint32 // asked and not yet answered; 0: nothing was asked
 	pinged  time.Time
 }
 
@@ -595,6 +596,7 @@ func (k *socket) write() {
 		release()
 		k.finish()
 	}()
+	defer k.survive()
 	var src streams.Source
 	var ctx context.Context
 	for {
@@ -662,6 +664,18 @@ func broken(err error) ending {
 	return ending{label: "gone"}
 }
 
+// survive ends a socket whose goroutine panicked: one screen must not take the others
+// with it.
+func (k *socket) survive() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	k.s.api.Log.Error("a stream panicked", "protocol", k.protocol, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	k.s.api.metrics.panics.Inc()
+	k.conclude(ending{websocket.CloseInternalServerErr, "the server could not go on", "1011"})
+}
+
 // finish says goodbye and lets go.
 func (k *socket) finish() {
 	k.conclude(ending{label: "gone"})
@@ -712,10 +726,7 @@ func (k *socket) send(f *streams.Frame) error {
 		return err
 	}
 	k.note(f)
-	if k.echo != 0 {
-		return k.beat()
-	}
-	return nil
+	return k.answer()
 }
 
 // put writes a prepared message; the caller holds writing.
@@ -746,7 +757,7 @@ type standing struct {
 	world, epoch string
 	seq, state   uint64
 	time         geo.Millis
-	status       *streams.Status // nil: nothing was written yet
+	status       *streams.Status // nil: no frame had one yet
 }
 
 // note keeps where the screen stands after a frame.
@@ -763,19 +774,21 @@ func (k *socket) note(f *streams.Frame) {
 }
 
 // answerClock answers {"clock":n} at once, so that the screen can halve the way there
-// and back. Before the first frame it waits for that.
+// and back.
 func (k *socket) answerClock(n uint32) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
 	k.echo = n
-	if k.last.status == nil {
-		return nil
-	}
-	return k.beat()
+	return k.answer()
 }
 
-// beat writes a heartbeat of this socket alone; the caller holds writing.
-func (k *socket) beat() error {
+// answer writes a heartbeat of this socket alone, if its clock was asked for and it has
+// heard how the server is: the first frame after a resume may be of a change alone. The
+// caller holds writing.
+func (k *socket) answer() error {
+	if k.echo == 0 || k.last.status == nil {
+		return nil
+	}
 	at, st := k.last, *k.last.status
 	if st.Mode == streams.ModeLive {
 		now := k.s.api.Sequencer.Status()
@@ -806,6 +819,7 @@ type upward struct {
 
 // read obeys what the screen sends, until the connection ends.
 func (k *socket) read() {
+	defer k.survive()
 	conn := k.conn
 	conn.SetReadLimit(upwardBytesMax)
 	alive := func(string) error { return conn.SetReadDeadline(time.Now().Add(readWait)) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,6 +258,67 @@ func TestStreamEchoesTheClock(t *testing.T) {
 		if f := other.next(); f.Status != nil && f.Status.Echo != 0 {
 			t.Error("the echo went to another screen")
 		}
+	}
+}
+
+// A screen that comes back may ask for the clock before it hears anything, and hear of a change before
+// it hears how the server is: there is nothing to answer it with yet.
+func TestStreamEchoesTheClockOfWhoComesBack(t *testing.T) {
+	h := newHouse(t)
+	h.unit("E7", 1, 1, "").want(201)
+	bare := 0
+	for i := range 20 {
+		s := h.screen("", pb)
+		s.next()
+		s.conn.Close()
+		back := h.screen(fmt.Sprintf("?from=%s:%d", epoch, s.world.View().Seq()), pb)
+		back.world = s.world
+		back.say(`{"clock":7}`)
+		time.Sleep(time.Duration(i) * 2 * time.Millisecond)
+		h.unit("E"+strconv.Itoa(100+i), 2, 2, "").want(201)
+		first := back.next()
+		if first.Status == nil {
+			bare++
+		}
+		for f := first; f.Status == nil || f.Status.Echo != 7; f = back.next() {
+		}
+		back.conn.Close()
+	}
+	if bare == 0 {
+		t.Error("no screen heard of a change first")
+	}
+}
+
+// broken panics when its status is asked for, once it is armed.
+type broken struct {
+	api.Sequencer
+	armed atomic.Bool
+}
+
+func (b *broken) Status() streams.SequencerStatus {
+	if b.armed.Load() {
+		panic("a mistake of ours")
+	}
+	return b.Sequencer.Status()
+}
+
+func TestAStreamThatPanicsEndsAlone(t *testing.T) {
+	var b broken
+	h := newHouse(t, func(d *api.Deps) { d.Sequencer = &b })
+	other, s := h.screen("", jsn), h.screen("", pb)
+	other.text()
+	s.next()
+	b.armed.Store(true)
+	s.say(`{"clock":1}`)
+	if code, _ := s.closed(); code != websocket.CloseInternalServerErr {
+		t.Errorf("got code %d, want %d", code, websocket.CloseInternalServerErr)
+	}
+	b.armed.Store(false)
+	for range 2 {
+		other.text()
+	}
+	if got := h.get("/metrics").want(200).body; !strings.Contains(string(got), "rasad_http_panics_total 1") {
+		t.Errorf("the mistake is not counted")
 	}
 }
 
