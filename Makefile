@@ -100,7 +100,7 @@ bench: build $(CITY)/city.json ## every figure of the README, peers in the same 
 shots: build $(CITY)/city.json ## screenshots of every screen, language, theme and state into build/shots; axe in every language
 	@deploy/test-deps.sh pictures
 	node frontend/e2e/shots.mjs
-	RASAD_EVERY_LANGUAGE=1 node --test --test-timeout=900000 frontend/e2e/accounts.test.mjs frontend/e2e/brief.test.mjs frontend/e2e/embed.test.mjs frontend/e2e/golden.test.mjs frontend/e2e/budget.test.mjs
+	RASAD_EVERY_LANGUAGE=1 node --test --test-concurrency=2 --test-timeout=900000 frontend/e2e/accounts.test.mjs frontend/e2e/brief.test.mjs frontend/e2e/embed.test.mjs frontend/e2e/golden.test.mjs frontend/e2e/budget.test.mjs
 
 generate: node_modules/.package-lock.json ## regenerate what is generated from openapi.yaml and frame.proto
 	$(GO) generate ./...

@@ -47,7 +47,8 @@ export async function build(): Promise<void> {
     copied.textContent = "";
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const address = addressOf(o);
+      // Readers have it in their own language; whoever chooses that is one of them.
+      const address = addressOf({ ...o, lang: o.lang ?? page.language });
       if (frame.getAttribute("src") !== address) frame.src = address;
     }, frame.src ? settleMs : 0);
   }
