@@ -54,9 +54,18 @@ async function open(url, options = {}) {
     const u = new URL(r.url());
     if (!['blob:', 'data:'].includes(u.protocol)) seen.requests.push({ host: u.host, url: r.url(), body: r.postData() ?? '', method: r.method(), headers: r.allHeaders().catch(() => ({})) });
   });
+  const answers = new Map();
   context.on('response', (r) => {
     const u = new URL(r.url());
-    if (u.host === new URL(server.base).host) seen.answers.push({ path: u.pathname, headers: r.allHeaders().catch(() => ({})), text: /^\/(public|embed)/.test(u.pathname) ? r.text().catch(() => '') : Promise.resolve('') });
+    if (u.host !== new URL(server.base).host) return;
+    const answer = { path: u.pathname, headers: r.allHeaders().catch(() => ({})), text: '' };
+    seen.answers.push(answer);
+    answers.set(r.request(), answer);
+  });
+  // The body of an answer that a page does not read, as of a 503, never ends.
+  context.on('requestfinished', (request) => {
+    const answer = answers.get(request);
+    if (answer && /^\/(public|embed)/.test(answer.path)) answer.text = request.response().then((r) => r.text()).catch(() => '');
   });
   // In the moment in which the map covers the picture, it has to say all that the picture said.
   await context.addInitScript(() => {

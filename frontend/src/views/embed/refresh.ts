@@ -150,7 +150,10 @@ export class Refresher {
       const headers: HeadersInit = this.#tagOf === path && this.#tag ? { "If-None-Match": this.#tag } : {};
       const answer = await fetch(path + this.#query, { signal, headers, cache: "no-store", credentials: "omit" });
       if (answer.status === 304 && world) return this.#stands(world, answer, sent);
-      if (!answer.ok) return this.#failed(secondsOf(answer.headers.get("Retry-After")) * 1000);
+      if (!answer.ok) {
+        void answer.body?.cancel().catch(() => undefined); // a body that nobody reads keeps its connection
+        return this.#failed(secondsOf(answer.headers.get("Retry-After")) * 1000);
+      }
       const next = step(world, await answer.json());
       if (!next) {
         if (path === this.#snapshot) throw new Error("the snapshot is none");
