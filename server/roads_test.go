@@ -27,7 +27,7 @@ func wilmington(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "city")
-	// In a process without the race detector, under which one goroutine takes half a minute for it.
+	// In a process without the race detector, which finds nothing in one goroutine and takes many times as long.
 	build := exec.Command("go", "run", "-trimpath", ".", "city", "build", filepath.Join(module.Dir, "testdata", "delaware-latest.osm.pbf"), "--bbox=-75.60,39.70,-75.50,39.78",
 		"--name", "Wilmington", "--time-zone", "America/New_York", "--out", dir)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
